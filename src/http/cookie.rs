@@ -1,0 +1,1 @@
+//! The `Cookie` field (RFC 6265): finding ours, removing ours.

@@ -1,0 +1,1 @@
+//! Header fields: which end at a hop, which only we may set.

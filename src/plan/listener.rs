@@ -1,0 +1,34 @@
+//! Where connections come in. A change of anything here but the trusted networks needs a restart.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// `address`.
+    pub address: SocketAddr,
+    /// `insecure_server`: clear text instead of TLS.
+    pub insecure: bool,
+    /// `use_proxy_protocol`, and whom to believe; `None` when off.
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// `metrics_address`.
+    pub metrics: Option<SocketAddr>,
+    /// `workers`: data-plane threads, 1 to 1024.
+    pub workers: usize,
+}
+
+/// Whose PROXY headers are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// `proxy_protocol_trusted_cidrs`; empty means any source.
+    pub trusted: Vec<IpNet>,
+}
+
+impl ProxyProtocol {
+    /// Whether a connection from `source` may carry a PROXY header.
+    pub fn trusts(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.trusted.is_empty() || self.trusted.iter().any(|net| net.contains(&source))
+    }
+}
