@@ -1,1 +1,3 @@
 //! The control plane: everything that may wait.
+
+pub mod config;

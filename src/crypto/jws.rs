@@ -21,6 +21,16 @@ pub enum SignerError {
 }
 
 impl Signer {
+    /// Reads `signing_key`: a PEM private key (EC P-256 or P-384, or RSA of at least 2048 bits), or the same in base64.
+    pub fn parse(_text: &str) -> Result<Self, SignerError> {
+        Err(SignerError::Encoding)
+    }
+
+    /// The P-256 key that Pomerium derives from the shared secret when no `signing_key` is configured.
+    pub fn derived(_secret: &crate::crypto::secret::Secret) -> Result<Self, SignerError> {
+        Err(SignerError::Encoding)
+    }
+
     /// The JWK set (`{"keys":[…]}`) that verifies what this signer signs; it holds public members only.
     pub fn jwks(&self) -> &serde_json::Value {
         &self.jwks

@@ -4,4 +4,5 @@ pub mod authority;
 pub mod cookie;
 pub mod fields;
 pub mod framing;
+pub mod page;
 pub mod path;

@@ -1,1 +1,5 @@
-//! What is seen from outside: metrics, logs.
+//! What is seen from outside: metrics, the access log, the authorize log, tracing.
+
+pub mod access_log;
+pub mod authorize_log;
+pub mod metrics;

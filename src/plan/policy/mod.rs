@@ -32,3 +32,42 @@ pub enum Verdict {
     /// Refused, with an HTTP status (403, 404, 450, 495).
     Deny(u16),
 }
+
+/// The legacy access fields of a route.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Legacy {
+    /// `allow_public_unauthenticated_access`.
+    pub public: bool,
+    /// `cors_allow_preflight`.
+    pub cors_preflight: bool,
+    /// `allow_any_authenticated_user`.
+    pub any_authenticated_user: bool,
+    /// `allowed_domains`.
+    pub domains: Vec<String>,
+    /// `allowed_idp_claims`: claim to accepted values.
+    pub claims: Vec<(String, Vec<serde_json::Value>)>,
+    /// `allowed_users`.
+    pub users: Vec<String>,
+}
+
+/// One step from the root of a policy document to a place in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// A policy that cannot be compiled: where in the document, and Pomerium's text for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PolicyError {
+    pub place: Vec<Step>,
+    pub message: String,
+}
+
+impl Policy {
+    /// Compiles the legacy fields and the PPL document of a route. Neither given means: nobody may pass.
+    pub fn compile(_legacy: &Legacy, _ppl: Option<&serde_json::Value>) -> Result<Policy, Vec<PolicyError>> {
+        Ok(Policy {})
+    }
+}

@@ -1,0 +1,1 @@
+//! The configuration: file text → sections → check → plan.
