@@ -1,3 +1,6 @@
 //! The control plane: everything that may wait.
 
+pub mod clock;
 pub mod config;
+pub mod databroker;
+pub mod sessions;
