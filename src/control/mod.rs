@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod config;
 pub mod databroker;
+pub mod oidc;
 pub mod sessions;
