@@ -11,8 +11,10 @@ use crate::net::tcp::Control;
 
 /// The deadline of one socket.
 pub struct Deadline {
-    /// Milliseconds of the worker's clock; 0: none.
-    at_ms: Cell<u64>,
+    /// When a waiting read is late, in milliseconds of the worker's clock; 0: never.
+    read_ms: Cell<u64>,
+    /// The same for a waiting write.
+    write_ms: Cell<u64>,
     fired: Cell<bool>,
     /// Whether the socket may be closed at once when the worker drains (it is between two requests).
     idle: Cell<bool>,
@@ -20,13 +22,26 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The socket must be done by `at_ms`.
-    pub fn set(&self, at_ms: u64) {
-        self.at_ms.set(at_ms.max(1));
+    /// What is read must have arrived by `at_ms`.
+    pub fn set_read(&self, at_ms: u64) {
+        self.read_ms.set(at_ms.max(1));
     }
 
-    pub fn clear(&self) {
-        self.at_ms.set(0);
+    pub fn clear_read(&self) {
+        self.read_ms.set(0);
+    }
+
+    /// What is written must have been taken by `at_ms`.
+    pub fn set_write(&self, at_ms: u64) {
+        self.write_ms.set(at_ms.max(1));
+    }
+
+    pub fn clear_write(&self) {
+        self.write_ms.set(0);
+    }
+
+    fn is_late(&self, now_ms: u64) -> bool {
+        [&self.read_ms, &self.write_ms].into_iter().map(Cell::get).any(|at| at != 0 && at <= now_ms)
     }
 
     /// Whether the socket was shut down because it was late.
@@ -57,7 +72,7 @@ impl Deadlines {
     /// Starts to watch a socket; watching ends when the returned value is dropped.
     pub fn watch(&self, control: Control) -> Rc<Deadline> {
         let deadline =
-            Rc::new(Deadline { at_ms: Cell::new(0), fired: Cell::new(false), idle: Cell::new(false), control });
+            Rc::new(Deadline { read_ms: Cell::new(0), write_ms: Cell::new(0), fired: Cell::new(false), idle: Cell::new(false), control });
         self.0.borrow_mut().push(Rc::downgrade(&deadline));
         deadline
     }
@@ -66,8 +81,7 @@ impl Deadlines {
     pub fn sweep(&self, now_ms: u64) {
         self.0.borrow_mut().retain(|weak| {
             let Some(deadline) = weak.upgrade() else { return false };
-            let at = deadline.at_ms.get();
-            if at != 0 && at <= now_ms && !deadline.fired.get() {
+            if !deadline.fired.get() && deadline.is_late(now_ms) {
                 deadline.fire();
             }
             true

@@ -79,14 +79,14 @@ async fn dial(
     let deadline = worker.deadlines.watch(control);
     if let Some(config) = &cluster.tls {
         let name = endpoint.server_name.clone().ok_or(ConnectError::NoServerName)?;
-        deadline.set(worker.clock.now_ms() + timeouts.connect.as_millis() as u64);
+        deadline.set_read(worker.clock.now_ms() + timeouts.connect.as_millis() as u64);
         let session = Session::client(config.clone(), name)?;
         let result = wire::handshake(&mut reader, &mut writer, session, Vec::new()).await;
         if deadline.fired() {
             return Err(ConnectError::Timeout);
         }
         result?;
-        deadline.clear();
+        deadline.clear_read();
     }
     let mut inbox = Vec::new();
     wire::take_early(&reader, &mut inbox);

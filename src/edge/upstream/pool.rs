@@ -50,7 +50,8 @@ impl Pool {
         }
         connection.inbox = Vec::new();
         connection.writer.rest();
-        connection.deadline.clear();
+        connection.deadline.clear_read();
+        connection.deadline.clear_write();
         let mut map = self.0.borrow_mut();
         let idle = map.entry(connection.key).or_default();
         if idle.len() < IDLE_PER_ENDPOINT_MAX {
