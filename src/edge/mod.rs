@@ -1,1 +1,3 @@
-//! .
+//! The data plane: one copy per core, never blocks.
+
+pub mod preface;
