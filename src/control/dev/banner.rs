@@ -9,7 +9,7 @@ impl Prepared {
     /// The text for the terminal, several lines, no control sequences.
     pub fn banner(&self) -> String {
         let mut text =
-            String::from("\n  Vallum, development mode: loopback only, no passwords. Not for real users.\n\n");
+            String::from("\n  Vallum, development mode: loopback only, no passwords. Not for real users.\n\n  Open\n");
         let pages = [
             (self.site.verify(), "whoever signed in"),
             (self.site.public(), "everybody"),

@@ -62,7 +62,7 @@ fn load_ca(state: &StateDir, certificate: &str, now: OffsetDateTime) -> Result<C
     let corrupt = |file: &str, what: &str| DevError::Corrupt {
         path: state.file(file),
         what: what.to_owned(),
-        delete: format!("{CA_FILE} and {CA_KEY_FILE} beside each other, trust the new CA instead of the old one,"),
+        remedy: format!("delete {CA_FILE} and {CA_KEY_FILE}, start again, and trust the new CA instead of the old one"),
     };
     let Some(key) = state.read_secret(CA_KEY_FILE)? else {
         return Err(corrupt(CA_KEY_FILE, "is missing although its certificate is there"));

@@ -80,8 +80,8 @@ pub enum DevError {
     Foreign { path: PathBuf },
     #[error("another `vallum dev` runs in {path}; stop it or choose another state directory")]
     Locked { path: PathBuf },
-    #[error("{path} {what}; delete {delete} and start again")]
-    Corrupt { path: PathBuf, what: String, delete: String },
+    #[error("{path} {what}; {remedy}")]
+    Corrupt { path: PathBuf, what: String, remedy: String },
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write {path}: {source}")]

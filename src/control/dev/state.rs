@@ -123,7 +123,7 @@ impl StateDir {
 
     /// The error for a file that cannot be used and can be made anew once it is gone.
     pub fn corrupt(&self, name: &str, what: &str) -> DevError {
-        DevError::Corrupt { path: self.file(name), what: what.to_owned(), delete: "it".into() }
+        DevError::Corrupt { path: self.file(name), what: what.to_owned(), remedy: "delete it and start again".into() }
     }
 }
 
