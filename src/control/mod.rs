@@ -1,3 +1,4 @@
 //! The control plane: everything that may wait.
 
 pub mod config;
+pub mod dev;
