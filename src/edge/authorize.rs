@@ -6,7 +6,7 @@ use super::exchange::Exchange;
 use super::failure::Failure;
 use super::worker::Worker;
 use crate::http::fields::FieldKind;
-use crate::http::page::failure::{Speaks, speaks};
+use crate::http::page::{Speaks, speaks};
 use crate::http::path;
 use crate::plan::policy::{Decision, Facts, Verdict};
 use crate::plan::route::Route;

@@ -62,7 +62,8 @@ impl Sessions {
 
 /// Sets `exchange.session`: every candidate that came with the request is tried, cookie before header before query.
 pub async fn identify(worker: &Worker, exchange: &mut Exchange) -> Result<(), Failure> {
-    if let Some(known) = cookies(exchange).find_map(|text| fresh(worker, text)) {
+    let cached = cookies(exchange).find_map(|text| fresh(worker, text));
+    if let Some(known) = cached {
         exchange.session = Presented { known: Some(known), by_token: false };
         return Ok(());
     }

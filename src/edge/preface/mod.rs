@@ -7,6 +7,7 @@
 //! `ppp` does the parsing. Around it stand the gates that it lacks: version 1 is parsed only once its line is
 //! complete, ports hold digits only, version 2 is bounded, and its CRC32C is verified.
 
+mod read;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use ppp::{v1, v2};
+pub use read::{Refused, read};
 
 /// The longest version 1 header, line end included (the specification's own figure).
 pub const MAX_V1_LEN: usize = 107;

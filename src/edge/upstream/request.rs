@@ -121,7 +121,7 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
         K::Identity | K::ForwardedFor | K::ForwardedProto | K::ForwardedHost | K::ForwardedOther => {}
         K::RequestId | K::Underscore => {}
         K::Cookie => {
-            let kept = cookie::without(value, exchange.plan.identity.cookie.name.as_bytes());
+            let kept = cookie::without(value, &exchange.plan.identity.cookie.name);
             if !kept.is_empty() {
                 line(out, name, &kept);
             }
