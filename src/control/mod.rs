@@ -1,4 +1,6 @@
 //! The control plane: everything that may wait.
 
 pub mod config;
+pub mod databroker;
 pub mod dev;
+pub mod oidc;
