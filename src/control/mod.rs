@@ -1,6 +1,7 @@
 //! The control plane: everything that may wait.
 
+pub mod clock;
 pub mod config;
 pub mod databroker;
 pub mod dev;
-pub mod oidc;
+pub mod sessions;

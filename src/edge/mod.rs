@@ -31,3 +31,6 @@ pub mod upstream;
 pub mod vouch;
 pub mod wire;
 pub mod worker;
+
+#[cfg(test)]
+mod tests;

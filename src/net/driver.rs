@@ -63,7 +63,11 @@ pub fn block_on<F: Future>(driver: Driver, main: F) -> io::Result<F::Output> {
                 .uring_builder(ring_builder())
                 .enable_timer()
                 .build()?;
-            Ok(runtime.block_on(main))
+            let output = runtime.block_on(main);
+            // Dropping a ring does not wait for what the kernel still does with our buffers, so it is never dropped; the
+            // process ends soon after.
+            std::mem::forget(runtime);
+            Ok(output)
         }
         Driver::Epoll => {
             let mut runtime = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new()
