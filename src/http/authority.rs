@@ -311,6 +311,26 @@ mod tests {
             }
         }
 
+        /// The URL standard's reading of the same host, as browsers have it.
+        #[test]
+        fn another_parser_reads_the_same(
+            raw in "(a|B|_|-|[.]|0x|1|127|[.]1|:|8080|\\[|\\]|::1|ffff|%|@| ){1,8}",
+        ) {
+            let Ok(authority) = parse(raw.as_bytes()) else { return Ok(()) };
+            let Ok(url) = url::Url::parse(&format!("http://{raw}/")) else { return Ok(()) };
+            match url.host() {
+                Some(url::Host::Ipv6(theirs)) => {
+                    let ours: Ipv6Addr = authority.host.trim_matches(['[', ']']).parse().unwrap();
+                    prop_assert_eq!(ours, theirs);
+                }
+                theirs => {
+                    let theirs = theirs.map(|host| host.to_string()).unwrap_or_default();
+                    prop_assert_eq!(authority.host.as_ref(), theirs.trim_end_matches('.'));
+                }
+            }
+            prop_assert_eq!(authority.port.unwrap_or(80), url.port_or_known_default().unwrap());
+        }
+
         #[test]
         fn no_bytes_make_it_panic(raw in prop::collection::vec(any::<u8>(), 0..300)) {
             if let Ok(authority) = parse(&raw) {

@@ -215,7 +215,7 @@ fn road(broken: Hop) -> Markup {
 fn sign(path: &str) -> Markup {
     html! {
         svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="3.2" stroke-linecap="round"
-            stroke-linejoin="round" aria-hidden="true" focusable="false" { path d=(path); }
+            stroke-linejoin="round" aria-hidden="true" focusable="false" { path d=(path) {} }
     }
 }
 

@@ -20,7 +20,7 @@ pub const LANGUAGE: &str = "en";
 /// There is no `form-action`: browsers apply it to the redirects that follow a form too, and signing in or out leads
 /// to the identity provider.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-u5tVztzDopJ9vMWde0kdCF0sKzke17K1oi7tAzufsKQ='; \
+    style-src 'sha256-2j379fh/qnv7cZ2og0prk5d/vtPbbFeNYQaK74nn6pQ='; \
     img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = include_str!("style.css");
@@ -56,8 +56,8 @@ fn mark() -> Markup {
     html! {
         span.mark {
             svg width="30" height="30" viewBox="0 0 32 32" fill="currentColor" aria-hidden="true" focusable="false" {
-                path d="M3 20V9h6v5h4V7h6v7h4V9h6v11z";
-                path d="M3 22.5h11V27H3zM16.5 22.5H29V27H16.5z" opacity=".62";
+                path d="M3 20V9h6v5h4V7h6v7h4V9h6v11z" {}
+                path d="M3 22.5h11V27H3zM16.5 22.5H29V27H16.5z" opacity=".62" {}
             }
             "Vallum"
         }
@@ -96,6 +96,50 @@ mod tests {
         }
         for part in ["<script", "javascript:", " style=", " src="] {
             assert!(!page.contains(part), "{part}");
+        }
+    }
+
+    /// Relative luminance of `#rgb` or `#rrggbb` (WCAG 2.2).
+    fn luminance(colour: &str) -> f64 {
+        let digits = colour.trim_start_matches('#');
+        let (width, scale) = if digits.len() == 3 { (1, 17) } else { (2, 1) };
+        let channel = |at: usize| {
+            let value = u8::from_str_radix(&digits[at * width..(at + 1) * width], 16).unwrap() * scale;
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(0) + 0.7152 * channel(1) + 0.0722 * channel(2)
+    }
+
+    #[test]
+    fn text_stands_out_from_what_is_behind_it() {
+        let schemes: Vec<_> = STYLE.match_indices(":root{").map(|(at, _)| &STYLE[at..]).collect();
+        assert_eq!(schemes.len(), 2, "light and dark");
+        for scheme in schemes {
+            let colour =
+                |name: &str| scheme.split_once(&format!("--{name}:")).unwrap().1.split([';', '}']).next().unwrap();
+            let pairs = [
+                ("ink", "page"),
+                ("ink", "card"),
+                ("ink", "tint"),
+                ("ink", "danger-tint"),
+                ("ink", "ok-tint"),
+                ("muted", "page"),
+                ("muted", "card"),
+                ("accent", "page"),
+                ("accent", "card"),
+                ("accent", "tint"),
+                ("on-accent", "accent"),
+                ("danger", "card"),
+                ("danger", "danger-tint"),
+                ("ok", "card"),
+                ("ok", "ok-tint"),
+            ];
+            for (front, back) in pairs {
+                let (one, two) = (luminance(colour(front)), luminance(colour(back)));
+                let contrast = (one.max(two) + 0.05) / (one.min(two) + 0.05);
+                assert!(contrast >= 4.5, "{front} on {back}: {contrast:.2}");
+            }
         }
     }
 }

@@ -334,6 +334,30 @@ proptest! {
     }
 
     #[test]
+    fn the_quick_road_and_the_slow_road_agree(raw in "/[a-c./;=~-]{0,20}", rules in any_rules()) {
+        let raw = raw.as_bytes();
+        if is_plain(raw, &rules) == Ok(true) {
+            prop_assert_eq!(normalize(raw, &rules), rebuild(raw, &rules));
+        }
+    }
+
+    /// The URL standard's reading of the same path, as browsers have it.
+    #[test]
+    fn another_parser_reads_the_same(raw in hostile_path(), merge_slashes: bool) {
+        let rules = PathRules { merge_slashes, ..PathRules::default() };
+        if let Ok(path) = normalize(&raw, &rules) {
+            let url = |path: &str| url::Url::parse(&format!("http://host{path}")).unwrap();
+            let ours = url(path.as_str());
+            prop_assert_eq!(ours.path(), path.as_str());
+            if !merge_slashes {
+                let theirs = url(std::str::from_utf8(&raw).unwrap());
+                let theirs = escape::decoded(theirs.path().as_bytes());
+                prop_assert_eq!(theirs, path.decoded().into_owned().into_bytes());
+            }
+        }
+    }
+
+    #[test]
     fn a_redirect_leads_to_a_path_that_is_served(raw in hostile_path(), merge_slashes: bool) {
         let rules = PathRules { merge_slashes, ..rules(UnescapeAndRedirect) };
         if let Err(PathError::Redirect(to)) = normalize(&raw, &rules) {

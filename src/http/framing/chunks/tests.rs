@@ -210,6 +210,16 @@ proptest! {
         prop_assert_eq!(decode(&written, &sizes), Ok((chunks.concat(), Some(end))));
     }
 
+    /// Wherever we take a size line, another parser takes it and reads the same size.
+    #[test]
+    fn another_parser_reads_the_same_size(line in "[0-9a-fA-FgxG; \t=+-]{0,18}(\r\n|\n|\r|)x") {
+        let mut decoder = ChunkDecoder::new();
+        if let Ok(Step::Data(range)) = decoder.next(line.as_bytes()) {
+            let size = decoder.size + range.len() as u64;
+            prop_assert_eq!(httparse::parse_chunk_size(line.as_bytes()), Ok(httparse::Status::Complete((range.start, size))));
+        }
+    }
+
     #[test]
     fn no_bytes_make_it_panic(input in prop::collection::vec(any::<u8>(), 0..64)) {
         let outcome = decode(&input, &[usize::MAX]);
