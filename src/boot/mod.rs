@@ -1,5 +1,7 @@
 //! The composition root: it knows everybody, nobody knows it.
 
+pub mod validate;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
