@@ -1,5 +1,10 @@
 //! The composition root: it knows everybody, nobody knows it.
 
+pub mod cli;
+pub mod logging;
+pub mod signals;
+pub mod systemd;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -1,3 +1,5 @@
 //! The control plane: everything that may wait.
 
+pub mod admin;
 pub mod config;
+pub mod dns;

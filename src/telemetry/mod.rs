@@ -2,4 +2,5 @@
 
 pub mod access_log;
 pub mod authorize_log;
+pub mod logging;
 pub mod metrics;
