@@ -21,7 +21,7 @@ use super::line::{self, Fields, LINE_BYTES_MAX};
 /// Most bytes that one span adds to each of its lines.
 const SPAN_BYTES_MAX: usize = 2048;
 
-/// The level of the process: one word, read when call sites register and never per event.
+/// The level of the process: read when call sites register, not per event.
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 
 thread_local! {
@@ -35,22 +35,31 @@ pub fn set_level(level: Level) {
     tracing::callsite::rebuild_interest_cache();
 }
 
-fn level() -> Level {
-    Level::from_index(LEVEL.load(Ordering::Relaxed))
-}
 
 /// Writes every event as one line.
 pub(super) struct Lines {
     format: Format,
     writer: NonBlocking,
+    level: &'static AtomicU8,
 }
 
 /// A span's fields, already written in the line's format.
 struct SpanFields(Vec<u8>);
 
 impl Lines {
+    /// Follows the process's level ([`set_level`]).
     pub(super) fn new(format: Format, writer: NonBlocking) -> Self {
-        Lines { format, writer }
+        Lines { format, writer, level: &LEVEL }
+    }
+
+    /// Has a level of its own.
+    #[cfg(test)]
+    pub(super) fn with_level(format: Format, writer: NonBlocking, level: Level) -> Self {
+        Lines { format, writer, level: Box::leak(Box::new(AtomicU8::new(level as u8))) }
+    }
+
+    fn level(&self) -> Level {
+        Level::from_index(self.level.load(Ordering::Relaxed))
     }
 
     fn write<S>(&self, out: &mut Vec<u8>, event: &Event<'_>, context: &Context<'_, S>)
@@ -79,15 +88,15 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if level().admits(metadata) { Interest::always() } else { Interest::never() }
+        if self.level().admits(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        level().admits(metadata)
+        self.level().admits(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(level().filter())
+        Some(self.level().filter())
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -120,7 +129,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn json_lines(action: impl FnOnce()) -> Vec<Value> {
-        captured(Format::Json, action).iter().map(|line| serde_json::from_str(line).expect(line)).collect()
+        captured(Format::Json, Level::Info, action).iter().map(|line| serde_json::from_str(line).expect(line)).collect()
     }
 
     #[derive(Debug, thiserror::Error)]
@@ -173,7 +182,7 @@ mod tests {
     fn long_values_are_cut_and_lines_are_bounded() {
         let long = "\u{1}".repeat(100_000);
         for format in [Format::Json, Format::Text] {
-            let lines = captured(format, || {
+            let lines = captured(format, Level::Info, || {
                 tracing::info!(a = long, b = long, c = long, d = long, e = %long, f = ?long, last = 1, "{long}");
             });
             let [line] = &lines[..] else { panic!("{} lines", lines.len()) };
@@ -214,7 +223,7 @@ mod tests {
 
     #[test]
     fn text_is_for_people() {
-        let lines = captured(Format::Text, || tracing::info!(path = "/a b", size = 3, "hello\nworld"));
+        let lines = captured(Format::Text, Level::Info, || tracing::info!(path = "/a b", size = 3, "hello\nworld"));
         let [line] = &lines[..] else { panic!("{lines:?}") };
         let (_, rest) = line.split_once("Z ").unwrap();
         assert_eq!(rest, " INFO hello\\nworld path=\"/a b\" size=3");

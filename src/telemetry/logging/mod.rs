@@ -74,9 +74,9 @@ fn queue(sink: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
         .finish(sink)
 }
 
-/// Everything that `action` logs, line by line.
+/// Everything that `action` logs on this thread at `level`, line by line.
 #[cfg(test)]
-pub(crate) fn captured(format: Format, action: impl FnOnce()) -> Vec<String> {
+pub(crate) fn captured(format: Format, level: Level, action: impl FnOnce()) -> Vec<String> {
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
@@ -93,7 +93,7 @@ pub(crate) fn captured(format: Format, action: impl FnOnce()) -> Vec<String> {
 
     let sink = Sink::default();
     let (writer, guard) = queue(sink.clone());
-    let subscriber = tracing_subscriber::registry().with(layer::Lines::new(format, writer));
+    let subscriber = tracing_subscriber::registry().with(layer::Lines::with_level(format, writer, level));
     tracing::subscriber::with_default(subscriber, action);
     drop(guard);
     let bytes = sink.0.lock().unwrap().clone();
