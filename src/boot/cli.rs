@@ -10,16 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::logging::Format;
-
-/// The package's version.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The source revision that was built, `unknown` when the build did not say (`VALLUM_REVISION`).
-pub const REVISION: &str = match option_env!("VALLUM_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
-};
 
 const AFTER_HELP: &str = "\
 Examples:

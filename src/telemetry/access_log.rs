@@ -171,7 +171,10 @@ mod tests {
         let own = Record { upstream: "", source: Source::AuthDeny, status: 403, ..record("/a") };
         let lines = captured(Format::Json, Level::Info, || write(&own));
         let line: Value = serde_json::from_str(&lines[0]).unwrap();
-        assert_eq!((&line["upstream-cluster"], &line["route"], &line["source"]), (&json!(""), &json!("app"), &json!("authz_deny")));
+        assert_eq!(
+            (&line["upstream-cluster"], &line["route"], &line["source"]),
+            (&json!(""), &json!("app"), &json!("authz_deny"))
+        );
     }
 
     #[test]

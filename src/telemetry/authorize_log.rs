@@ -90,7 +90,13 @@ mod tests {
                 "allow": true, "allow-why-true": ["email-ok", "user-ok"], "deny": false, "deny-why-false": []
             })
         );
-        let denied = Check { allow: false, allow_reasons: &["claim-unauthorized"], deny: true, deny_reasons: &["reject"], ..allowed };
+        let denied = Check {
+            allow: false,
+            allow_reasons: &["claim-unauthorized"],
+            deny: true,
+            deny_reasons: &["reject"],
+            ..allowed
+        };
         let line = line(&denied);
         assert_eq!(line["allow-why-false"], json!(["claim-unauthorized"]));
         assert_eq!(line["deny-why-true"], json!(["reject"]));

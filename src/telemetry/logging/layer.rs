@@ -35,7 +35,6 @@ pub fn set_level(level: Level) {
     tracing::callsite::rebuild_interest_cache();
 }
 
-
 /// Writes every event as one line.
 pub(super) struct Lines {
     format: Format,
@@ -141,7 +140,16 @@ mod tests {
         let lines = json_lines(|| {
             let error = Outer(std::io::Error::other("inner"));
             let error: &(dyn std::error::Error + 'static) = &error;
-            tracing::warn!(config_file = "c.yaml", "route-id" = 7u64, ok = true, "ratio" = 0.5, delta = -3, error, "said {}", 1);
+            tracing::warn!(
+                config_file = "c.yaml",
+                "route-id" = 7u64,
+                ok = true,
+                "ratio" = 0.5,
+                delta = -3,
+                error,
+                "said {}",
+                1
+            );
         });
         let [line] = &lines[..] else { panic!("{lines:?}") };
         let time = line["time"].as_str().unwrap();
