@@ -12,7 +12,7 @@ pub const RETURN_URL_BYTES_MAX: usize = 2048;
 
 /// The signed URL to which an unauthenticated browser that visited `visited` is redirected: on the authenticate host, or
 /// on the visited host itself when none is configured. `now` in Unix seconds.
-pub fn sign_in_location(plan: &Plan, visited: &Url, now: i64) -> Url {
+pub fn location(plan: &Plan, visited: &Url, now: i64) -> Url {
     let identity = &plan.identity;
     let target = return_url(visited);
     let mut location = identity.authenticate.clone().unwrap_or_else(|| target.clone());
