@@ -97,7 +97,9 @@ fn choose_driver() -> driver::Driver {
     let (driver, reason) = driver::probe();
     match reason {
         None => tracing::info!(driver = driver.name(), "data plane driver chosen"),
-        Some(reason) => tracing::warn!(driver = driver.name(), reason, "data plane driver chosen: io_uring is not available"),
+        Some(reason) => {
+            tracing::warn!(driver = driver.name(), reason, "data plane driver chosen: io_uring is not available")
+        }
     }
     driver
 }
