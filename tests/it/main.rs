@@ -1,0 +1,18 @@
+//! The integration tests: the real binary, real peers, badly behaved clients and upstreams.
+//!
+//! Every test starts its own processes on ports that the system chooses and ends them by itself. Nothing sleeps to
+//! wait for something: `harness::wait_until` polls with a deadline.
+
+mod harness;
+
+mod config;
+mod e2e;
+mod http1;
+mod layering;
+mod load;
+mod metrics;
+mod proxy_protocol;
+mod signin;
+mod smuggling;
+mod spoofing;
+mod tls;
