@@ -68,7 +68,7 @@ impl HaProxy {
     }
 }
 
-/// nginx in one process, so that killing it closes everything at once; it answers every path with `body`.
+/// nginx with one worker process; it answers every path with `body`.
 pub struct Nginx {
     pub address: SocketAddr,
     pub process: Process,
@@ -82,7 +82,7 @@ impl Nginx {
         let address = listener.local_addr().unwrap();
         let path = folder.path().display();
         let config = format!(
-            "daemon off; master_process off; pid {path}/pid; error_log stderr warn;\n\
+            "daemon off; worker_processes 1; user root; pid {path}/pid; error_log stderr warn;\n\
              events {{ worker_connections 4096; }}\n\
              http {{\n  access_log off; keepalive_requests 10000000; client_body_temp_path {path}/body;\n  \
              proxy_temp_path {path}/proxy; fastcgi_temp_path {path}/fastcgi; uwsgi_temp_path {path}/uwsgi;\n  \
@@ -105,6 +105,17 @@ impl Nginx {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// `kill -9` of both its processes.
+    pub fn kill(&mut self) {
+        self.process.kill_with_children();
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -151,7 +162,8 @@ pub fn browse(scene: &str, settings: Value) -> Value {
     let (status, lines) = Process::run("the browser", &mut command, Duration::from_secs(100));
     assert!(status.success(), "the browser ended with {status}:\n{}", lines.join("\n"));
     let report = lines.iter().rev().find_map(|l| l.strip_prefix("REPORT "));
-    serde_json::from_str(report.unwrap_or_else(|| panic!("no report:\n{}", lines.join("\n")))).expect("a report in JSON")
+    serde_json::from_str(report.unwrap_or_else(|| panic!("no report:\n{}", lines.join("\n"))))
+        .expect("a report in JSON")
 }
 
 /// Verifies `token` with the keys at `jwks` (a JWKS as text) by the library `jose`; returns its header and payload.

@@ -25,7 +25,8 @@ impl Process {
     /// Starts `command` with both outputs collected.
     pub fn start(name: &str, command: &mut Command) -> Process {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}; run tests/run first"));
+        let mut child =
+            command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}; run tests/run first"));
         let lines = Arc::new(Mutex::new(Vec::new()));
         collect(child.stdout.take().expect("a pipe"), lines.clone());
         collect(child.stderr.take().expect("a pipe"), lines.clone());
@@ -78,6 +79,17 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let id = Pid::from_raw(self.child.id() as i32).expect("a process id");
         kill_process(id, signal).expect("a living child");
+    }
+
+    /// Kills the child and the children that it has now, as `kill -9` does.
+    pub fn kill_with_children(&mut self) {
+        let own = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        self.child.kill().ok();
+        for id in children.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)) {
+            kill_process(id, Signal::KILL).ok();
+        }
+        self.child.wait().ok();
     }
 
     pub fn is_running(&mut self) -> bool {

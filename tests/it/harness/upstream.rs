@@ -255,7 +255,8 @@ impl Served {
 
     /// Writes an answer with a length; `fields` are whole lines.
     pub fn answer(&mut self, status: u16, fields: &str, body: &[u8]) -> io::Result<()> {
-        let length = if matches!(status, 204 | 304) { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let length =
+            if matches!(status, 204 | 304) { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let mut bytes = format!("HTTP/1.1 {status} Answer\r\n{fields}{length}\r\n").into_bytes();
         bytes.extend_from_slice(body);
         self.write(bytes)

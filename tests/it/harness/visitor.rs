@@ -130,8 +130,7 @@ impl Visitor {
             Some(path) => url.path().starts_with(path.as_str()),
             None => true,
         };
-        let pairs: Vec<String> =
-            jar.filter(|(_, c)| fits(c)).map(|(name, c)| format!("{name}={}", c.value)).collect();
+        let pairs: Vec<String> = jar.filter(|(_, c)| fits(c)).map(|(name, c)| format!("{name}={}", c.value)).collect();
         if pairs.is_empty() { String::new() } else { format!("Cookie: {}\r\n", pairs.join("; ")) }
     }
 
