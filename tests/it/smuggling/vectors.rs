@@ -234,7 +234,6 @@ pub(super) fn lines_and_fields() -> Vec<Vector> {
         vector("a leading space", line(" GET /a HTTP/1.1"), Refused),
         vector("no version", line("GET /a"), Refused),
         vector("HTTP/0.9", line("GET /a HTTP/0.9"), Refused),
-        vector("HTTP/1.2", line("GET /a HTTP/1.2"), Either(&[])),
         vector("HTTP/2.0", line("GET /a HTTP/2.0"), Refused),
         vector("HTTP/01.1", line("GET /a HTTP/01.1"), Refused),
         vector("http/1.1", line("GET /a http/1.1"), Refused),
