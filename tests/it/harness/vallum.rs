@@ -87,7 +87,7 @@ impl Vallum {
         wait_until("the end of a reload", || {
             let now = self.scrape();
             let grew = |result| count(&now, result) > count(&before, result);
-            if grew("ok") { Some(true) } else { grew("error").then_some(false) }
+            if grew("adopted") { Some(true) } else { grew("refused").then_some(false) }
         })
     }
 
