@@ -3,6 +3,9 @@
 //! Every test starts its own processes on ports that the system chooses and ends them by itself. Nothing sleeps to
 //! wait for something: `harness::wait_until` polls with a deadline.
 
+// A test that cannot go on says where and fails: that is what `unwrap` does.
+#![allow(clippy::unwrap_used)]
+
 mod harness;
 
 mod config;

@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind, Read};
 /// One final response and the interim ones before it.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
-    pub version: String,
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -96,7 +95,7 @@ pub fn read_to_close(from: &mut impl Read, into: &mut Vec<u8>) -> io::Result<()>
 fn read_head(from: &mut impl Read) -> io::Result<Answer> {
     let status_line = read_line(from)?;
     let mut parts = status_line.splitn(3, ' ');
-    let version = parts.next().unwrap_or_default().to_owned();
+    let version = parts.next().unwrap_or_default();
     let status = parts.next().and_then(|s| s.parse().ok());
     let status = status.ok_or_else(|| bad(format!("status line {status_line:?}")))?;
     if version != "HTTP/1.1" {
@@ -106,7 +105,7 @@ fn read_head(from: &mut impl Read) -> io::Result<Answer> {
     loop {
         let line = read_line(from)?;
         if line.is_empty() {
-            return Ok(Answer { version, status, headers, ..Answer::default() });
+            return Ok(Answer { status, headers, ..Answer::default() });
         }
         let (name, value) = line.split_once(':').ok_or_else(|| bad(format!("field line {line:?}")))?;
         headers.push((name.to_owned(), value.trim().to_owned()));

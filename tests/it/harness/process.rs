@@ -46,18 +46,9 @@ impl Process {
         self.child.stdin.take().expect("a piped standard input")
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Every line so far, of both outputs.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
-    }
-
-    /// How many lines there are so far.
-    pub fn line_count(&self) -> usize {
-        self.lines.lock().unwrap().len()
     }
 
     /// The first of the lines from number `from` on in which `find` finds something.

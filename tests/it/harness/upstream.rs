@@ -201,11 +201,6 @@ impl Served {
         self.writer.write_all(bytes.as_ref())
     }
 
-    /// Reads what comes, framed or not.
-    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.reader.read(buffer)
-    }
-
     /// Reads and forgets until the peer closes.
     pub fn wait_for_close(&mut self) -> io::Result<()> {
         io::copy(&mut self.reader, &mut io::sink()).map(drop)

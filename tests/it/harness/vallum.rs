@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
-use std::time::Duration;
+use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::{Map, Value, json};
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 
 use super::process::Process;
 use super::scrape::Scrape;
-use super::{PATIENCE, Upstream, Wire, wait_until};
+use super::{Upstream, Wire, wait_until};
 
 /// 32 bytes in base64, as `shared_secret` wants them.
 pub const SHARED_SECRET: &str = "dGhlIHNoYXJlZCBzZWNyZXQgb2YgYWxsIHRlc3RzISE=";
@@ -89,13 +88,6 @@ impl Vallum {
             let grew = |result| count(&now, result) > count(&before, result);
             if grew("adopted") { Some(true) } else { grew("refused").then_some(false) }
         })
-    }
-
-    /// SIGTERM, and the exit status that follows.
-    #[track_caller]
-    pub fn stop(&mut self) -> ExitStatus {
-        self.process.signal(Signal::TERM);
-        self.process.wait(Duration::from_secs(30))
     }
 
     /// The address of the metrics listener.
@@ -202,6 +194,3 @@ fn listening(line: &String, listener: &str) -> Option<SocketAddr> {
 pub fn get(host: &str, path: &str, fields: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")
 }
-
-/// [`PATIENCE`] and then some: for programs that need to start an interpreter or a browser.
-pub const LONG_PATIENCE: Duration = PATIENCE.saturating_mul(4);

@@ -120,10 +120,6 @@ impl Visitor {
         self.cookies.entry(host.to_owned()).or_default().insert(name.to_owned(), cookie);
     }
 
-    pub fn forget_cookies(&mut self) {
-        self.cookies.clear();
-    }
-
     fn cookie_field(&self, url: &Url, host: &str) -> String {
         let jar = self.cookies.get(host).into_iter().flatten();
         let fits = |cookie: &Cookie| match cookie.attribute("path") {

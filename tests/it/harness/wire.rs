@@ -115,13 +115,6 @@ impl Wire {
         self
     }
 
-    pub fn local_address(&mut self) -> SocketAddr {
-        match self.0.get_ref() {
-            Stream::Clear(tcp) => tcp.local_addr().unwrap(),
-            Stream::Tls(tls) => tls.sock.local_addr().unwrap(),
-        }
-    }
-
     /// The certificate that the server showed.
     #[track_caller]
     pub fn certificate(&self) -> CertificateDer<'static> {
