@@ -82,8 +82,7 @@ fn named(code: &str) -> BTreeSet<String> {
 /// The first name of each entry of a braced list that has just been opened.
 fn first_names(list: &str) -> Vec<String> {
     let (mut depth, mut names, mut fresh) = (1, Vec::new(), true);
-    let mut chars = list.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    for (at, c) in list.char_indices() {
         match c {
             '{' => depth += 1,
             '}' => depth -= 1,

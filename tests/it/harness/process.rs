@@ -52,13 +52,13 @@ impl Process {
     }
 
     /// The first of the lines from number `from` on in which `find` finds something.
-    pub fn find_line<T>(&self, from: usize, find: impl FnMut(&String) -> Option<T>) -> Option<T> {
-        self.lines.lock().unwrap().iter().skip(from).find_map(find)
+    pub fn find_line<T>(&self, from: usize, mut find: impl FnMut(&str) -> Option<T>) -> Option<T> {
+        self.lines.lock().unwrap().iter().skip(from).find_map(|line| find(line))
     }
 
     /// Waits for a line in which `find` finds something; panics when the child ends before.
     #[track_caller]
-    pub fn wait_for_line<T>(&mut self, what: &str, mut find: impl FnMut(&String) -> Option<T>) -> T {
+    pub fn wait_for_line<T>(&mut self, what: &str, mut find: impl FnMut(&str) -> Option<T>) -> T {
         wait_until(what, || {
             let ended = self.child.try_wait().expect("a child").filter(|_| Arc::strong_count(&self.lines) == 1);
             let found = self.find_line(0, &mut find);
