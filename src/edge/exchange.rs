@@ -12,6 +12,7 @@ use crate::http::head::{RequestHead, Span};
 use crate::plan::Plan;
 use crate::plan::route::Route;
 use crate::telemetry::access_log::Source;
+use crate::telemetry::metrics::WorkerCells;
 
 /// Who is connected, and how.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,8 @@ pub struct Exchange {
     pub forwarded_for: String,
     /// The endpoint that answered.
     pub upstream: Option<SocketAddr>,
+    /// Where this exchange is counted; means the routes of its own plan, also after a reload.
+    pub cells: WorkerCells,
 }
 
 /// The normal form of a request.
@@ -87,6 +90,12 @@ pub struct Presented {
     pub by_token: bool,
 }
 
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.cells.request_closed();
+    }
+}
+
 /// What was answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -122,7 +131,8 @@ impl Normal {
 }
 
 impl Exchange {
-    pub fn new(plan: Arc<Plan>, client: Client, head: RequestHead) -> Self {
+    pub fn new(plan: Arc<Plan>, client: Client, head: RequestHead, cells: WorkerCells) -> Self {
+        cells.request_opened();
         Exchange {
             started: Instant::now(),
             plan,
@@ -135,6 +145,7 @@ impl Exchange {
             answer: Answer { status: 0, source: Source::Internal, details: "", size: 0 },
             forwarded_for: String::new(),
             upstream: None,
+            cells,
         }
     }
 
@@ -165,6 +176,11 @@ impl Exchange {
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let query = self.query().map(|query| format!("?{query}")).unwrap_or_default();
         format!("{}://{host}{port}{}{query}", self.client.scheme(), self.path())
+    }
+
+    /// The head's bytes, for reuse; the exchange is over.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.head).into_bytes()
     }
 
     /// Notes what was answered.

@@ -65,7 +65,7 @@ pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchan
             Err(Attempt::Failed(failure)) => return Err(failure),
             Err(Attempt::Stale) => {
                 stale += 1;
-                worker.cells.upstream_retry(route.index);
+                exchange.cells.upstream_retry(route.index);
             }
         }
     }
@@ -91,13 +91,13 @@ async fn open(
                 return Ok(connection);
             }
             Err(error) => {
-                worker.cells.upstream_connect_failure(route.index, error.cause());
+                exchange.cells.upstream_connect_failure(route.index, error.cause());
                 tracing::warn!(route = &*route.name, endpoint = %endpoint.address, error = %error, "endpoint did not take a connection");
                 tried.push(endpoint);
                 if tried.len() >= ENDPOINTS_TRIED_MAX {
                     return Err(Failure::Connect);
                 }
-                worker.cells.upstream_retry(route.index);
+                exchange.cells.upstream_retry(route.index);
             }
         }
     }

@@ -112,23 +112,22 @@ async fn serve_request(
     plan: std::sync::Arc<Plan>,
     head: RequestHead,
 ) -> After {
-    let mut exchange = Exchange::new(plan, client.who, head);
+    let mut exchange = Exchange::new(plan, client.who, head, worker.cells.pinned());
     let after = match pass(worker, client, &mut exchange).await {
         Ok(after) => after,
         Err(failure) => respond::failure(worker, client, &mut exchange, failure).await,
     };
-    record::write(worker, &exchange);
-    let (bytes, _) = exchange.head.into_room();
-    worker.buffers.give(bytes);
+    record::write(&exchange);
+    worker.buffers.give(exchange.take_bytes());
     after
 }
 
 /// A request whose head never became one.
 async fn refuse(worker: &Rc<Worker>, client: &mut Connection, plan: std::sync::Arc<Plan>, failure: Failure) -> After {
-    let mut exchange = Exchange::new(plan, client.who, RequestHead::default());
+    let mut exchange = Exchange::new(plan, client.who, RequestHead::default(), worker.cells.pinned());
     exchange.request_id = worker.request_ids.next();
     let after = respond::failure(worker, client, &mut exchange, failure).await;
-    record::write(worker, &exchange);
+    record::write(&exchange);
     if after == After::Next { After::Close } else { after }
 }
 

@@ -25,6 +25,13 @@ const CLAIM_BYTES_MAX: usize = 8 * 1024;
 #[derive(Default)]
 pub struct Assertions(RefCell<Vec<Made>>);
 
+impl Assertions {
+    /// Forgets what was made: the plan changed, and with it perhaps the key.
+    pub fn forget_all(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
 struct Made {
     audience: Box<str>,
     at: i64,
