@@ -6,4 +6,5 @@ pub mod config;
 pub mod databroker;
 pub mod dev;
 pub mod dns;
+pub mod identity;
 pub mod sessions;

@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hickory_resolver::net::NetError;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -41,23 +42,31 @@ pub const ADDRESSES_PER_NAME_MAX: usize = 64;
 /// How often [`Resolver::keep_fresh`] looks whether a name is due or a plan is new.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Resolves the names of a plan and remembers the answers from plan to plan.
-pub struct Resolver {
+/// Resolves the names of a plan and remembers the answers from plan to plan. Clones share what is known.
+#[derive(Clone)]
+pub struct Resolver(Arc<Shared>);
+
+struct Shared {
     servers: Servers,
     table: Table,
     catalogue: Arc<Catalogue>,
-    /// Milliseconds of the monotonic clock that endpoints are marked down by.
-    now_ms: fn() -> u64,
+    /// When the resolver was made: close to the origin of the clock that workers mark endpoints down by, which is good
+    /// enough for counting them.
+    origin: Instant,
 }
 
 /// A route's name and its cluster.
 type Upstream<'a> = (&'a str, &'a Cluster);
 
 impl Resolver {
-    /// A resolver with the system's configuration, which is read again when it changes. `now_ms` must be the clock by
-    /// which workers mark endpoints down.
-    pub fn new(catalogue: Arc<Catalogue>, now_ms: fn() -> u64) -> Resolver {
-        Resolver { servers: Servers::system(), table: Table::default(), catalogue, now_ms }
+    /// A resolver with the system's configuration, which is read again when it changes. An unreadable configuration is
+    /// no error: the hosts file still serves.
+    pub fn new(catalogue: Arc<Catalogue>) -> Result<Resolver, NetError> {
+        Ok(Resolver::with(Servers::system()?, catalogue))
+    }
+
+    fn with(servers: Servers, catalogue: Arc<Catalogue>) -> Resolver {
+        Resolver(Arc::new(Shared { servers, table: Table::default(), catalogue, origin: Instant::now() }))
     }
 
     /// Fills the endpoints of every cluster whose targets are names: from what is known, and by asking for what is due.
@@ -69,8 +78,8 @@ impl Resolver {
         self.report(plan);
     }
 
-    /// Keeps the endpoints of the published plan up to date, for good.
-    pub async fn keep_fresh(&self, feed: Feed) -> Infallible {
+    /// Keeps the endpoints of the published plan up to date, and their counts in the catalogue, for good.
+    pub async fn keep_fresh(self, feed: Feed) -> Infallible {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -78,37 +87,37 @@ impl Resolver {
             let plan = feed.current();
             let upstreams = upstreams(&plan);
             if self.refresh(&upstreams, Instant::now()).await {
-                self.table.forget_all_but(&names_of(&upstreams));
-                self.report(&plan);
+                self.0.table.forget_all_but(&names_of(&upstreams));
             }
+            self.report(&plan);
         }
     }
 
     /// Tells the catalogue how many endpoints of each route are up and down now. Cheap enough for each scrape.
     pub fn report(&self, plan: &Plan) {
-        let now_ms = (self.now_ms)();
+        let now_ms = self.0.origin.elapsed().as_millis() as u64;
         let upstreams = upstreams(plan);
         for (route, cluster) in &upstreams {
             let endpoints = cluster.endpoints.load();
             let up = endpoints.iter().filter(|endpoint| endpoint.is_up(now_ms)).count();
-            self.catalogue.set_endpoints(route, up, endpoints.len() - up);
+            self.0.catalogue.set_endpoints(route, up, endpoints.len() - up);
         }
-        self.catalogue.keep_endpoints(upstreams.iter().map(|(route, _)| *route));
+        self.0.catalogue.keep_endpoints(upstreams.iter().map(|(route, _)| *route));
     }
 
     /// Asks for the names that are due at `now` and brings the clusters up to date; whether anything was asked.
     async fn refresh(&self, upstreams: &[Upstream<'_>], now: Instant) -> bool {
-        let due = self.table.due(&names_of(upstreams), now);
+        let due = self.0.table.due(&names_of(upstreams), now);
         let asked = !due.is_empty();
         if asked {
             self.ask(due, now).await;
         }
-        self.table.fill(upstreams);
+        self.0.table.fill(upstreams);
         asked
     }
 
     async fn ask(&self, names: Vec<Box<str>>, now: Instant) {
-        let servers = self.servers.current();
+        let servers = self.0.servers.current();
         let turns = Arc::new(Semaphore::new(LOOKUPS_MAX));
         let mut lookups = JoinSet::new();
         for name in names {
@@ -122,7 +131,7 @@ impl Resolver {
         let all = async {
             while let Some(done) = lookups.join_next().await {
                 if let Ok((name, answer)) = done {
-                    self.table.learn(name, answer, now);
+                    self.0.table.learn(name, answer, now);
                 }
             }
         };

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 
 /// What the system's resolver reads.
@@ -27,9 +28,9 @@ struct State {
 }
 
 impl Servers {
-    pub(super) fn system() -> Servers {
+    pub(super) fn system() -> Result<Servers, NetError> {
         let seen = changed_at();
-        Servers { state: Mutex::new(State { resolver: from_system(), seen }), follows_system: true }
+        Ok(Servers { state: Mutex::new(State { resolver: from_system()?, seen }), follows_system: true })
     }
 
     /// The resolver for a round of questions, built anew when the system's files changed.
@@ -38,7 +39,11 @@ impl Servers {
         if self.follows_system {
             let now = changed_at();
             if now != state.seen {
-                *state = State { resolver: from_system(), seen: now };
+                state.seen = now;
+                match from_system() {
+                    Ok(resolver) => state.resolver = resolver,
+                    Err(error) => tracing::warn!(%error, "the changed resolver configuration cannot be used"),
+                }
             }
         }
         state.resolver.clone()
@@ -47,7 +52,7 @@ impl Servers {
     /// Asks these servers and looks into this hosts file alone.
     #[cfg(test)]
     pub(super) fn fixed(config: ResolverConfig, hosts: &str) -> Servers {
-        let mut resolver = build(config, ResolverOpts::default());
+        let mut resolver = build(config, ResolverOpts::default()).unwrap();
         let mut entries = hickory_resolver::Hosts::default();
         entries.read_hosts_conf(hosts.as_bytes()).unwrap();
         resolver.set_hosts(entries.into());
@@ -60,7 +65,7 @@ fn changed_at() -> [Option<SystemTime>; FILES.len()] {
 }
 
 /// A broken or missing resolv.conf leaves the hosts file.
-fn from_system() -> TokioResolver {
+fn from_system() -> Result<TokioResolver, NetError> {
     let (config, mut options) = hickory_resolver::system_conf::read_system_conf().unwrap_or_else(|error| {
         tracing::warn!(%error, "no name servers: the system's resolver configuration cannot be used");
         (ResolverConfig::from_name_servers(Vec::new()), ResolverOpts::default())
@@ -69,14 +74,11 @@ fn from_system() -> TokioResolver {
     build(config, options)
 }
 
-fn build(config: ResolverConfig, mut options: ResolverOpts) -> TokioResolver {
+fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResolver, NetError> {
     options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
     options.timeout = options.timeout.min(ANSWER_TIMEOUT);
     options.attempts = options.attempts.min(REPEATS);
     // The table of answers is the cache: it knows what is stale and keeps it.
     options.cache_size = 0;
-    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        .with_options(options)
-        .build()
-        .expect("without TLS there is nothing in a resolver that can fail to build")
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options).build()
 }

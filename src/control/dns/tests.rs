@@ -18,8 +18,8 @@ use crate::plan::cluster::{Endpoint, Endpoints, Target};
 enum Says {
     Addresses(Vec<IpAddr>, u32),
     Code(ResponseCode),
-    /// Bytes that are no message.
-    Garbage,
+    /// This address, after the answer of somebody who guessed the question's number wrong.
+    Forged(IpAddr),
 }
 
 /// A name server whose answers can be changed, and which counts the questions for each name.
@@ -37,7 +37,9 @@ impl NameServer {
         tokio::spawn(async move {
             let mut buffer = [0; 4096];
             while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
-                let _ = socket.send_to(&server.reply(&buffer[..length]), client).await;
+                for datagram in server.replies(&buffer[..length]) {
+                    socket.send_to(&datagram, client).await.unwrap();
+                }
             }
         });
         address
@@ -55,7 +57,7 @@ impl NameServer {
         self.asked.lock().unwrap().get(&format!("{name}.")).copied().unwrap_or(0)
     }
 
-    fn reply(&self, question: &[u8]) -> Vec<u8> {
+    fn replies(&self, question: &[u8]) -> Vec<Vec<u8>> {
         let mut message = Message::from_vec(question).unwrap();
         let query = message.queries[0].clone();
         let name = query.name().to_ascii().to_lowercase();
@@ -63,17 +65,28 @@ impl NameServer {
             *self.asked.lock().unwrap().entry(name.clone()).or_default() += 1;
         }
         message = message.into_response();
+        let mut answer = |ip: IpAddr, ttl| {
+            if ip.is_ipv4() == (query.query_type() == RecordType::A) {
+                message.add_answer(Record::from_rdata(query.name().clone(), ttl, RData::from(ip)));
+            }
+        };
         match self.says.lock().unwrap().get(&name).cloned().unwrap_or(Says::Code(ResponseCode::NXDomain)) {
-            Says::Garbage => return vec![0xff; 7],
             Says::Code(code) => message.metadata.response_code = code,
-            Says::Addresses(addresses, ttl) => {
-                let wanted = |ip: &IpAddr| ip.is_ipv4() == (query.query_type() == RecordType::A);
-                for ip in addresses.into_iter().filter(wanted) {
-                    message.add_answer(Record::from_rdata(query.name().clone(), ttl, RData::from(ip)));
+            Says::Addresses(addresses, ttl) => addresses.into_iter().for_each(|ip| answer(ip, ttl)),
+            Says::Forged(ip) => {
+                answer(ip, 60);
+                let good = message.to_vec().unwrap();
+                let mut forged = good.clone();
+                forged[0] ^= 0xff;
+                if let IpAddr::V4(v4) = ip
+                    && let Some(place) = good.windows(4).position(|bytes| bytes == v4.octets())
+                {
+                    forged[place] ^= 0xff;
                 }
+                return vec![forged, good];
             }
         }
-        message.to_vec().unwrap()
+        vec![message.to_vec().unwrap()]
     }
 }
 
@@ -82,7 +95,7 @@ async fn resolver(server: &NameServer, hosts: &str) -> Resolver {
     let mut config = NameServerConfig::udp(address.ip());
     config.connections[0].port = address.port();
     let servers = Servers::fixed(ResolverConfig::from_name_servers(vec![config]), hosts);
-    Resolver { servers, table: Table::default(), catalogue: Catalogue::new(), now_ms: || 1 }
+    Resolver::with(servers, Catalogue::new())
 }
 
 fn target(host: &str, port: u16, tls: bool, weight: u32) -> Target {
@@ -193,7 +206,7 @@ async fn a_new_plan_starts_with_what_is_known() {
     assert!(!resolver.refresh(&[("r", &new)], now).await, "nothing was due");
     assert_eq!(addresses(&new), ["10.0.0.1:80"]);
     // Names of old plans are forgotten.
-    resolver.table.forget_all_but(&[]);
+    resolver.0.table.forget_all_but(&[]);
     assert!(resolver.refresh(&[("r", &new)], now).await);
 }
 
@@ -216,15 +229,24 @@ async fn only_the_good_addresses_of_an_answer_are_taken() {
 async fn a_name_is_asked_once_for_all_routes_and_nonsense_harms_nobody() {
     let server = NameServer::default();
     server.addresses("app.test", &["10.0.0.1"], 60);
-    server.says("odd.test", Says::Garbage);
     let resolver = resolver(&server, "").await;
-    let nonsense = ["odd.test", "", "..", "a..b", "ä ö", "\0", "1.2.3", &"x".repeat(300)];
+    let nonsense = ["", "..", "a..b", "ä ö", "\0", "1.2.3", &"x".repeat(300)];
     let odd = cluster(nonsense.iter().map(|host| target(host, 80, false, 1)).collect());
     let (a, b) = (cluster(vec![target("app.test", 80, false, 1)]), cluster(vec![target("app.test", 81, false, 1)]));
     resolver.refresh(&[("odd", &odd), ("a", &a), ("b", &b)], Instant::now()).await;
     assert_eq!((addresses(&a), addresses(&b)), (vec!["10.0.0.1:80".into()], vec!["10.0.0.1:81".into()]));
     assert_eq!(server.asked("app.test"), 1);
     assert_eq!(addresses(&odd), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_forged_answer_is_not_believed() {
+    let server = NameServer::default();
+    server.says("app.test", Says::Forged("10.0.0.1".parse().unwrap()));
+    let resolver = resolver(&server, "").await;
+    let app = cluster(vec![target("app.test", 80, false, 1)]);
+    resolver.refresh(&[("r", &app)], Instant::now()).await;
+    assert_eq!(addresses(&app), ["10.0.0.1:80"]);
 }
 
 #[tokio::test]
@@ -235,4 +257,38 @@ async fn clusters_of_addresses_are_left_alone() {
     assert!(!resolver.refresh(&[("r", &literal)], Instant::now()).await);
     assert!(Arc::ptr_eq(&before, &literal.endpoints.load_full()));
     assert_eq!(&*before.iter().nth(1).unwrap().authority, "[::1]");
+}
+
+#[tokio::test]
+async fn a_plan_is_filled_and_counted() {
+    let server = NameServer::default();
+    server.addresses("app.test", &["10.0.0.1", "10.0.0.2"], 60);
+    let resolver = resolver(&server, "").await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.yaml");
+    let text = "routes:\n\
+                - {name: app, from: 'https://a.test', to: 'http://app.test', allow_public_unauthenticated_access: true}\n\
+                - {name: gone, from: 'https://b.test', to: 'http://gone.test', allow_public_unauthenticated_access: true}\n";
+    std::fs::write(&file, text).unwrap();
+    let plan = crate::control::config::load(Some(&file), &Default::default(), 1).unwrap().plan;
+    resolver.resolve(&plan).await;
+    let cluster = plan.routes.iter().next().unwrap().cluster.clone();
+    assert_eq!(addresses(&cluster), ["10.0.0.1:80", "10.0.0.2:80"]);
+    let scrape = || resolver.0.catalogue.render().unwrap();
+    let counts = |route: &str, up: usize, down: usize| {
+        format!(
+            "vallum_upstream_endpoints{{route=\"{route}\",state=\"down\"}} {down}\n\
+             vallum_upstream_endpoints{{route=\"{route}\",state=\"up\"}} {up}\n"
+        )
+    };
+    let sorted = |text: String| {
+        let mut lines: Vec<String> =
+            text.lines().filter(|line| line.starts_with("vallum_upstream_endpoints{")).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(scrape()), sorted(counts("app", 2, 0) + &counts("gone", 0, 0)));
+    cluster.endpoints.load().iter().next().unwrap().mark_down(u64::MAX);
+    resolver.report(&plan);
+    assert_eq!(sorted(scrape()), sorted(counts("app", 1, 1) + &counts("gone", 0, 0)));
 }
