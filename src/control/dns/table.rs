@@ -36,22 +36,25 @@ impl Table {
     /// Takes note of an answer; a failure leaves the addresses that are known.
     pub(super) fn learn(&self, name: Box<str>, answer: Result<Answer, Failure>, now: Instant) {
         let mut table = self.lock();
-        let known =
-            table.entry(name).or_insert_with_key(|_| Known { addresses: Vec::new(), due: now, is_failing: false });
-        let was_failing = known.is_failing;
-        known.is_failing = answer.is_err();
-        match answer {
+        let known = table.entry(name.clone()).or_insert(Known { addresses: Vec::new(), due: now, is_failing: false });
+        let was_failing = std::mem::replace(&mut known.is_failing, answer.is_err());
+        let wait = match answer {
             Ok(answer) => {
+                if was_failing {
+                    tracing::info!(name = &*name, "an upstream name resolves again");
+                }
                 known.addresses = answer.addresses;
-                known.due = now + answer.ttl.clamp(REFRESH_MIN, REFRESH_MAX);
+                answer.ttl.clamp(REFRESH_MIN, REFRESH_MAX)
             }
-            Err(ref failure) if !was_failing => {
-                known.due = now + REFRESH_AFTER_FAILURE;
-                let kept = known.addresses.len();
-                tracing::warn!(error = %failure, addresses_kept = kept, "an upstream name could not be resolved");
+            Err(failure) => {
+                if !was_failing {
+                    let addresses_kept = known.addresses.len();
+                    tracing::warn!(name = &*name, error = %failure, addresses_kept, "an upstream name does not resolve");
+                }
+                REFRESH_AFTER_FAILURE
             }
-            Err(_) => known.due = now + REFRESH_AFTER_FAILURE,
-        }
+        };
+        known.due = now + wait;
     }
 
     /// Gives the clusters the endpoints that the table knows of.
