@@ -191,9 +191,9 @@ impl RequestHead {
         self.all(kind).next()
     }
 
-    /// Gives the room back for reuse.
-    pub fn into_room(self) -> (Vec<u8>, Vec<Field>) {
-        (self.bytes, self.fields)
+    /// Gives the bytes back for reuse.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 }
 
