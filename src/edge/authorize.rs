@@ -15,7 +15,7 @@ use crate::telemetry::authorize_log::{self, Check};
 
 /// Decides; everything but "allowed" is a failure.
 pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
-    let Some(route) = &exchange.route else { return Err(Failure::NoPath) };
+    let Some(route) = exchange.route() else { return Err(Failure::NoPath) };
     let decoded = decoded_path(exchange);
     let facts = facts(exchange, &decoded);
     let decision = route.policy.decide(&facts);

@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::session::Known;
+use super::worker::Held;
 use crate::http::authority::Authority;
 use crate::http::framing::BodyLength;
 use crate::http::head::{RequestHead, Span};
-use crate::plan::Plan;
 use crate::plan::route::Route;
 use crate::telemetry::access_log::Source;
 use crate::telemetry::metrics::WorkerCells;
@@ -36,13 +35,14 @@ impl Client {
 /// One request and what became of it.
 pub struct Exchange {
     pub started: Instant,
-    pub plan: Arc<Plan>,
+    pub plan: Held,
     pub client: Client,
     pub head: RequestHead,
     /// The request in its one normal form; only this is matched, authorized, logged and forwarded.
     pub normal: Normal,
     pub request_id: Box<str>,
-    pub route: Option<Arc<Route>>,
+    /// The position of its route in the plan, once one is chosen.
+    pub route_index: Option<usize>,
     pub session: Presented,
     pub answer: Answer,
     /// The X-Forwarded-For that was sent upstream.
@@ -131,7 +131,7 @@ impl Normal {
 }
 
 impl Exchange {
-    pub fn new(plan: Arc<Plan>, client: Client, head: RequestHead, cells: WorkerCells) -> Self {
+    pub fn new(plan: Held, client: Client, head: RequestHead, cells: WorkerCells) -> Self {
         cells.request_opened();
         Exchange {
             started: Instant::now(),
@@ -140,13 +140,18 @@ impl Exchange {
             head,
             normal: Normal::empty(),
             request_id: "".into(),
-            route: None,
+            route_index: None,
             session: Presented::default(),
             answer: Answer { status: 0, source: Source::Internal, details: "", size: 0 },
             forwarded_for: String::new(),
             upstream: None,
             cells,
         }
+    }
+
+    /// The route, once one is chosen.
+    pub fn route(&self) -> Option<&Route> {
+        self.route_index.and_then(|index| self.plan.routes.at(index))
     }
 
     /// The normal path, percent-encoded, without query.

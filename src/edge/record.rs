@@ -7,7 +7,7 @@ use crate::telemetry::access_log::{self, Record};
 /// Counts and logs the exchange.
 pub fn write(exchange: &Exchange) {
     let duration_us = exchange.started.elapsed().as_micros() as u64;
-    let route = exchange.route.as_deref();
+    let route = exchange.route();
     let answer = &exchange.answer;
     // Streams are counted by the tunnel: an hour of WebSocket says nothing about how long requests take.
     if answer.status != 101 {

@@ -12,13 +12,12 @@ use super::exchange::{Client, Exchange};
 use super::failure::Failure;
 use super::route::Way;
 use super::wire::{self, Reader, Session, TlsError, Writer};
-use super::worker::Worker;
+use super::worker::{Held, Worker};
 use super::{authorize, portal, record, relay, respond, route, sanitize, session};
 use crate::edge::deadline::Deadline;
 use crate::edge::preface;
 use crate::http::head::RequestHead;
 use crate::net::tcp::Stream;
-use crate::plan::Plan;
 
 /// Serves one client connection to its end.
 pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr) {
@@ -106,12 +105,7 @@ fn tls_result(error: &TlsError) -> &'static str {
 }
 
 /// Serves one request and records it, whatever became of it.
-async fn serve_request(
-    worker: &Rc<Worker>,
-    client: &mut Connection,
-    plan: std::sync::Arc<Plan>,
-    head: RequestHead,
-) -> After {
+async fn serve_request(worker: &Rc<Worker>, client: &mut Connection, plan: Held, head: RequestHead) -> After {
     let mut exchange = Exchange::new(plan, client.who, head, worker.cells.pinned());
     let after = match pass(worker, client, &mut exchange).await {
         Ok(after) => after,
@@ -123,7 +117,7 @@ async fn serve_request(
 }
 
 /// A request whose head never became one.
-async fn refuse(worker: &Rc<Worker>, client: &mut Connection, plan: std::sync::Arc<Plan>, failure: Failure) -> After {
+async fn refuse(worker: &Rc<Worker>, client: &mut Connection, plan: Held, failure: Failure) -> After {
     let mut exchange = Exchange::new(plan, client.who, RequestHead::default(), worker.cells.pinned());
     exchange.request_id = worker.request_ids.next();
     let after = respond::failure(worker, client, &mut exchange, failure).await;
@@ -142,7 +136,7 @@ async fn pass(worker: &Rc<Worker>, client: &mut Connection, exchange: &mut Excha
             portal::visit(worker, client, exchange).await
         }
         Way::Upstream => {
-            let asks_who = exchange.route.as_ref().is_some_and(|r| r.pass_identity || r.policy.needs_session());
+            let asks_who = exchange.route().is_some_and(|r| r.pass_identity || r.policy.needs_session());
             if asks_who {
                 session::identify(worker, exchange).await?;
             }

@@ -39,7 +39,7 @@ impl End {
 
 /// Runs the tunnel to its end.
 pub async fn run(worker: &Worker, client: &mut Client, exchange: &mut Exchange, mut upstream: Connection) -> After {
-    let route = exchange.route.as_ref().map_or(0, |route| route.index);
+    let route = exchange.route_index;
     exchange.cells.stream_opened(route);
     client.deadline.clear_read();
     upstream.deadline.clear_read();

@@ -41,7 +41,7 @@ struct Made {
 /// The header lines that vouch for the exchange's session (or for nobody), each ending in CR LF; `None` when the route
 /// passes no identity.
 pub fn lines(worker: &Worker, exchange: &Exchange) -> Result<Option<Rc<[u8]>>, Failure> {
-    let passes = exchange.route.as_ref().is_some_and(|route| route.pass_identity);
+    let passes = exchange.route().is_some_and(|route| route.pass_identity);
     if !passes {
         return Ok(None);
     }

@@ -66,10 +66,13 @@ pub struct Worker {
     pub draining: Cell<bool>,
     /// Client connections open now.
     pub connections: Cell<usize>,
-    plan: RefCell<Cached>,
-    /// The generation for which `cells`, `turns` and `sessions` are set up.
-    generation: Cell<u64>,
+    feed: RefCell<Cached>,
+    /// The plan for which `cells`, `turns` and `sessions` are set up.
+    plan: RefCell<Held>,
 }
+
+/// A plan as a worker holds it: counted on this core, so that requests touch no counter that cores share.
+pub type Held = Rc<Arc<Plan>>;
 
 impl Worker {
     fn new(setup: &Setup) -> Rc<Self> {
@@ -89,21 +92,26 @@ impl Worker {
             request_ids: RequestIds::new(),
             draining: Cell::new(false),
             connections: Cell::new(0),
-            plan: RefCell::new(setup.door.feed.cached()),
-            generation: Cell::new(0),
+            feed: RefCell::new(setup.door.feed.cached()),
+            plan: RefCell::new(Rc::new(setup.door.feed.current())),
         };
+        worker.adopt(&worker.plan.borrow());
         Rc::new(worker)
     }
 
     /// The plan now; hold it for the whole of one request. What this worker keeps by route or session is set up anew
     /// when the plan is a new one.
-    pub fn plan(&self) -> Arc<Plan> {
-        let plan = self.plan.borrow_mut().load().clone();
-        if plan.generation != self.generation.get() {
-            self.generation.set(plan.generation);
-            self.adopt(&plan);
+    pub fn plan(&self) -> Held {
+        let mut feed = self.feed.borrow_mut();
+        let latest = feed.load();
+        let held = self.plan.borrow().clone();
+        if Arc::ptr_eq(latest, &held) {
+            return held;
         }
-        plan
+        let latest = Rc::new(latest.clone());
+        self.adopt(&latest);
+        self.plan.replace(latest.clone());
+        latest
     }
 
     fn adopt(&self, plan: &Plan) {
