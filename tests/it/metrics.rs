@@ -61,14 +61,15 @@ fn gauges_rise_and_fall() {
     let upstream = Upstream::echo();
     let vallum = Vallum::public(&upstream);
     let open = |vallum: &Vallum| vallum.scrape().value("vallum_connections_open", &[]);
-    assert_eq!(open(&vallum), 0.0);
+    let reaches = |count: f64| crate::harness::wait_until("a gauge", || (open(&vallum) == count).then_some(()));
+    reaches(0.0);
     let mut wires: Vec<Wire> = (0..5).map(|_| vallum.connect()).collect();
     for wire in &mut wires {
         wire.ask(get(HOST, "/", ""));
     }
-    assert_eq!(open(&vallum), 5.0);
+    reaches(5.0);
     drop(wires);
-    crate::harness::wait_until("connections to end", || (open(&vallum) == 0.0).then_some(()));
+    reaches(0.0);
     let scrape = vallum.scrape();
     assert_eq!(scrape.value("vallum_connections_opened_total", &[]), 5.0);
     assert_eq!(scrape.value("vallum_upstream_endpoints", &[("state", "up")]), 1.0);

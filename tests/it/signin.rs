@@ -271,9 +271,10 @@ fn sign_out(place: Place) {
     assert_eq!(page.status, 200, "a GET asks for confirmation: {}", page.text());
     assert_eq!(alice.visit_with(&stolen, &site), 200, "a GET alone signs nobody out");
 
-    let form = confirmation(&page.text(), &alice);
-    let foreign = "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n";
-    let forged = alice.request("POST", &form, foreign, "");
+    let (form, fields) = confirmation(&page.text(), &alice);
+    let foreign = "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n\
+                   Content-Type: application/x-www-form-urlencoded\r\n";
+    let forged = alice.request("POST", &form, foreign, &fields);
     assert!(matches!(forged.status, 400 | 403), "{}", forged.status);
     assert_eq!(alice.visit_with(&stolen, &site), 200, "a foreign page's form signs nobody out");
 
@@ -281,7 +282,7 @@ fn sign_out(place: Place) {
     let own = format!(
         "Origin: {origin}\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     );
-    let done = alice.request("POST", &form, &own, "");
+    let done = alice.request("POST", &form, &own, &fields);
     assert!(matches!(done.status, 200 | 302 | 303), "{} {}", done.status, done.text());
     wait_for("the end of the session", Duration::from_secs(5), || {
         (alice.visit_with(&stolen, &site) != 200).then_some(())
@@ -291,12 +292,24 @@ fn sign_out(place: Place) {
     assert_eq!(later.get(APP).status, 302, "the session is gone, not only the cookie");
 }
 
-/// The URL to which a confirmation page posts.
-fn confirmation(page: &str, visitor: &Visitor) -> String {
-    let form =
-        page.split("<form").nth(1).and_then(|f| f.split('>').next()).unwrap_or_else(|| panic!("no form: {page}"));
-    let action = form.split("action=\"").nth(1).and_then(|a| a.split('"').next()).unwrap_or("");
-    visitor.here().join(&action.replace("&amp;", "&")).expect("an action").to_string()
+/// The URL to which a confirmation page posts, and the fields that it posts.
+fn confirmation(page: &str, visitor: &Visitor) -> (String, String) {
+    let form = page.split("<form").nth(1).unwrap_or_else(|| panic!("no form: {page}"));
+    let form = form.split("</form>").next().unwrap_or_default();
+    let action = attribute(form.split('>').next().unwrap_or_default(), "action");
+    let inputs = form.split("<input").skip(1).map(|i| i.split('>').next().unwrap_or_default());
+    let mut fields = url::form_urlencoded::Serializer::new(String::new());
+    for input in inputs {
+        fields.append_pair(&attribute(input, "name"), &attribute(input, "value"));
+    }
+    (visitor.here().join(&action).expect("an action").to_string(), fields.finish())
+}
+
+/// The value of an attribute in a tag, empty when it is not there.
+fn attribute(tag: &str, name: &str) -> String {
+    let value =
+        tag.split_once(&format!("{name}=\"")).map_or("", |(_, rest)| rest.split('"').next().unwrap_or_default());
+    value.replace("&quot;", "\"").replace("&amp;", "&")
 }
 
 impl Visitor {

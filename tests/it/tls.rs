@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::harness::certificates::{Authority, accept_any, is_self_issued, names_in};
 use crate::harness::scrape::Scrape;
-use crate::harness::vallum::{HOST, get, public_route};
+use crate::harness::vallum::{HOST, and, clear, get, public_route};
 use crate::harness::wire::connect;
 use crate::harness::{Upstream, Vallum, Wire, wait_until};
 
@@ -142,19 +142,20 @@ fn upstreams_may_speak_tls_and_are_verified() {
     let leaf = authority.issue(folder.path(), "inner", &["inner.example.com"]);
     let ca = authority.write_to(folder.path());
     // A second instance is the TLS upstream of the first.
+    let hosts = ["trusting.example.com", "strict.example.com", "careless.example.com"];
     let inner = Vallum::start(json!({
-        "routes": [public_route("inner.example.com", json!(behind.url()))],
+        "routes": hosts.map(|host| public_route(host, json!(behind.url()))),
         "certificates": [leaf.entry()],
     }));
     let to = format!("https://127.0.0.1:{}", inner.address.port());
     let route = |host: &str, more: Value| {
-        let named = json!({"tls_server_name": "inner.example.com", "host_rewrite": "inner.example.com"});
-        crate::harness::vallum::and(crate::harness::vallum::and(public_route(host, json!(to)), named), more)
+        let named = json!({"tls_server_name": "inner.example.com", "preserve_host_header": true});
+        and(and(public_route(host, json!(to)), named), more)
     };
-    let outer = Vallum::start(crate::harness::vallum::clear(json!([
-        route("trusting.example.com", json!({"tls_custom_ca_file": ca})),
-        route("strict.example.com", json!({})),
-        route("careless.example.com", json!({"tls_skip_verify": true})),
+    let outer = Vallum::start(clear(json!([
+        route(hosts[0], json!({"tls_custom_ca_file": ca})),
+        route(hosts[1], json!({})),
+        route(hosts[2], json!({"tls_skip_verify": true})),
     ])));
     let status = |host: &str| outer.connect().ask(get(host, "/", "")).status;
     assert_eq!(status("trusting.example.com"), 200);
