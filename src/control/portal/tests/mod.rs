@@ -245,8 +245,10 @@ pub(super) fn set_cookies(response: &Response<Bytes>) -> Vec<String> {
     response.headers().get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
 }
 
+/// The body; of a page, what follows the head.
 pub(super) fn text(response: &Response<Bytes>) -> String {
-    String::from_utf8(response.body().to_vec()).unwrap()
+    let body = String::from_utf8(response.body().to_vec()).unwrap();
+    body.split_once("</head>").map(|(_, rest)| rest.to_owned()).unwrap_or(body)
 }
 
 pub(super) fn parameter(url: &Url, name: &str) -> Option<String> {
@@ -262,7 +264,7 @@ pub(super) fn with_parameter(url: &Url, name: &str, value: &str) -> Url {
     changed
 }
 
-/// The origin of SameSite in tests that need another plan.
+/// `cookie_same_site: strict`.
 pub(super) fn strict(plan: &mut Plan) {
     plan.identity.cookie.same_site = Some(SameSite::Strict);
 }
