@@ -1,5 +1,7 @@
 //! What comes back from the provider, and what is believed of it.
 
+use std::time::Duration;
+
 use ::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,6 +12,7 @@ use super::super::flow::Flow;
 use super::provider::Mischief;
 use super::{APP, Browser, World, parameter, set_cookies, text, with_parameter};
 use crate::control::clock::unix_now;
+use crate::control::oidc::Pace;
 
 /// A browser that has just come back from the provider, and the address that it was sent to.
 async fn returned(world: &World) -> (Browser, Url) {
@@ -98,6 +101,18 @@ async fn keys_are_fetched_anew_at_most_every_ten_seconds() {
     }
     assert_eq!(world.provider.asked("keys"), 1, "fetched just now, so not again");
     assert_eq!(world.provider.asked("discovery"), 1);
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_fetched_once() {
+    let pace = Pace { keys: Duration::ZERO, ..Pace::default() };
+    let world = World::at_pace(pace, None, |_| ()).await;
+    world.provider.misbehave(Mischief::Rotated);
+    for _ in 0..2 {
+        let (mut browser, back) = returned(&world).await;
+        assert!(has_session(&browser.get(&world, &back).await));
+        assert_eq!(world.provider.asked("keys"), 2);
+    }
 }
 
 #[tokio::test]

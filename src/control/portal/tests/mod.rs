@@ -21,7 +21,7 @@ use url::Url;
 use super::{PortalState, serve};
 use crate::control::clock::unix_now;
 use crate::control::databroker::{Databroker, Limits};
-use crate::control::oidc::Providers;
+use crate::control::oidc::{Pace, Providers};
 use crate::crypto::jws::Signer;
 use crate::crypto::secret::Secret;
 use crate::link::portal::{self, Portal, Visit};
@@ -34,9 +34,9 @@ use crate::plan::session::Session;
 use crate::plan::{Logs, Plan, certificate, listener, sign_in as location, timeouts};
 use provider::FakeProvider;
 
-pub(super) const CLIENT_ID: &str = "vallum";
-pub(super) const CLIENT_SECRET: &str = "a client secret of some length";
-pub(super) const APP: &str = "https://app.example/page?x=1&y=two%20words";
+const CLIENT_ID: &str = "vallum";
+const CLIENT_SECRET: &str = "a client secret of some length";
+const APP: &str = "https://app.example/page?x=1&y=two%20words";
 
 /// A plan with the hosts `app.example`, `other.example:8443` and `*.wild.example`, whose provider nobody answers for.
 pub(in super::super) fn plan(authenticate: Option<&str>) -> Plan {
@@ -122,38 +122,43 @@ fn route(host: HostRule, port: Option<u16>) -> Route {
 }
 
 /// One installation, its provider, and the edge's side of the door.
-pub(super) struct World {
-    pub(super) plan: Arc<Plan>,
-    pub(super) provider: FakeProvider,
-    pub(super) databroker: Databroker,
-    pub(super) revocations: Revocations,
+struct World {
+    plan: Arc<Plan>,
+    provider: FakeProvider,
+    databroker: Databroker,
+    revocations: Revocations,
     portal: Portal,
 }
 
 impl World {
-    pub(super) async fn new(authenticate: Option<&str>) -> Self {
+    async fn new(authenticate: Option<&str>) -> Self {
         Self::with(authenticate, |_| ()).await
     }
 
     /// `change` may alter the plan.
-    pub(super) async fn with(authenticate: Option<&str>, change: impl FnOnce(&mut Plan)) -> Self {
+    async fn with(authenticate: Option<&str>, change: impl FnOnce(&mut Plan)) -> Self {
+        // Generous, but short enough for the one test whose provider never answers.
+        let pace = Pace { answer: Duration::from_secs(2), ..Pace::default() };
+        Self::at_pace(pace, authenticate, change).await
+    }
+
+    async fn at_pace(pace: Pace, authenticate: Option<&str>, change: impl FnOnce(&mut Plan)) -> Self {
         let provider = FakeProvider::start().await;
         let mut plan = plan_with(authenticate, &provider.issuer);
         change(&mut plan);
         let (portal, inbox) = portal::portal();
         let (databroker, revocations) = (Databroker::memory(Limits::default()), Revocations::default());
-        // Generous, but short enough for the one test whose provider never answers.
-        let providers = Providers::new(Duration::from_secs(2));
+        let providers = Providers::new(pace);
         tokio::spawn(serve(inbox, PortalState::new(databroker.clone(), providers, revocations.clone())));
         World { plan: Arc::new(plan), provider, databroker, revocations, portal }
     }
 
-    pub(super) fn sign_in_location(&self, visited: &str) -> Url {
+    fn sign_in_location(&self, visited: &str) -> Url {
         location::location(&self.plan, &Url::parse(visited).unwrap(), unix_now())
     }
 
     /// Sends a request as it is; the session cookie in it is looked up as the edge does.
-    pub(super) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
         let session = self.session_of(&request).await;
         let (answer, response) = oneshot::channel();
         let visit = Visit {
@@ -178,16 +183,16 @@ impl World {
 
 /// A browser: cookies by host, following nothing by itself.
 #[derive(Default)]
-pub(super) struct Browser {
+struct Browser {
     jar: HashMap<String, HashMap<String, String>>,
 }
 
 impl Browser {
-    pub(super) async fn get(&mut self, world: &World, url: &Url) -> Response<Bytes> {
+    async fn get(&mut self, world: &World, url: &Url) -> Response<Bytes> {
         self.send(world, Request::get(url.as_str()), url, Bytes::new()).await
     }
 
-    pub(super) async fn send(
+    async fn send(
         &mut self,
         world: &World,
         mut request: ::http::request::Builder,
@@ -210,12 +215,12 @@ impl Browser {
         response
     }
 
-    pub(super) fn host(&mut self, url: &Url) -> &mut HashMap<String, String> {
+    fn host(&mut self, url: &Url) -> &mut HashMap<String, String> {
         self.jar.entry(url.host_str().unwrap().to_owned()).or_default()
     }
 
     /// Signs in at the provider from `visited` on; returns where the browser stands at the end.
-    pub(super) async fn sign_in(&mut self, world: &World, visited: &str) -> Url {
+    async fn sign_in(&mut self, world: &World, visited: &str) -> Url {
         let start = world.sign_in_location(visited);
         let to_provider = self.follow(world, &start).await;
         let mut url = world.provider.authorize(&to_provider, "alice");
@@ -230,33 +235,33 @@ impl Browser {
     }
 
     /// The address that `url` redirects to.
-    pub(super) async fn follow(&mut self, world: &World, url: &Url) -> Url {
+    async fn follow(&mut self, world: &World, url: &Url) -> Url {
         let response = self.get(world, url).await;
         assert_eq!(response.status(), StatusCode::FOUND, "{url}: {}", text(&response));
         location_of(&response)
     }
 }
 
-pub(super) fn location_of(response: &Response<Bytes>) -> Url {
+fn location_of(response: &Response<Bytes>) -> Url {
     Url::parse(response.headers().get(LOCATION).expect("a Location").to_str().unwrap()).unwrap()
 }
 
-pub(super) fn set_cookies(response: &Response<Bytes>) -> Vec<String> {
+fn set_cookies(response: &Response<Bytes>) -> Vec<String> {
     response.headers().get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
 }
 
 /// The body; of a page, what follows the head.
-pub(super) fn text(response: &Response<Bytes>) -> String {
+fn text(response: &Response<Bytes>) -> String {
     let body = String::from_utf8(response.body().to_vec()).unwrap();
     body.split_once("</head>").map(|(_, rest)| rest.to_owned()).unwrap_or(body)
 }
 
-pub(super) fn parameter(url: &Url, name: &str) -> Option<String> {
+fn parameter(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
 }
 
 /// `url` with the parameter `name` set to `value`.
-pub(super) fn with_parameter(url: &Url, name: &str, value: &str) -> Url {
+fn with_parameter(url: &Url, name: &str, value: &str) -> Url {
     let pairs: Vec<(String, String)> =
         url.query_pairs().filter(|(n, _)| n != name).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
     let mut changed = url.clone();
@@ -265,6 +270,6 @@ pub(super) fn with_parameter(url: &Url, name: &str, value: &str) -> Url {
 }
 
 /// `cookie_same_site: strict`.
-pub(super) fn strict(plan: &mut Plan) {
+fn strict(plan: &mut Plan) {
     plan.identity.cookie.same_site = Some(SameSite::Strict);
 }

@@ -1,11 +1,15 @@
 //! The other pages, and what every answer of ours carries.
 
+use std::sync::Arc;
+
 use ::http::{Request, StatusCode};
 use bytes::Bytes;
 use serde_json::Value;
 use url::Url;
 
-use super::{APP, Browser, World, location_of, text};
+use super::super::bounded;
+use super::super::guest::Guest;
+use super::{APP, Browser, World, location_of, plan, text};
 
 fn at(path: &str) -> Url {
     Url::parse("https://app.example").unwrap().join(path).unwrap()
@@ -101,6 +105,18 @@ async fn hosts_have_their_pages_and_methods() {
         assert_eq!(field("x-pomerium-intercepted-response"), "true");
         assert_eq!(field("cache-control"), "no-store");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_panics_or_hangs_costs_itself_alone() {
+    let request = Request::get("https://app.example/.pomerium/").body(Bytes::new()).unwrap();
+    let guest = Guest::new(request, "request-1".into(), None, Arc::new(plan(None))).unwrap();
+    let failed = bounded(&guest, async { panic!("a defect, on purpose") }).await;
+    assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(text(&failed).contains("request-1"));
+    let hung = bounded(&guest, std::future::pending()).await;
+    assert_eq!(hung.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(hung.headers()["x-pomerium-intercepted-response"], "true");
 }
 
 #[tokio::test]
