@@ -73,7 +73,8 @@ pub(super) fn onward(plan: &Plan, url: &Url) -> Response<Bytes> {
     response
 }
 
-/// Adds what every answer of ours carries. An answer that says nothing about caching is not stored.
+/// Adds what every page of ours carries. An answer that says nothing about caching is not stored. The edge adds
+/// `x-pomerium-intercepted-response`, as to its own answers.
 pub(super) fn finish(mut response: Response<Bytes>) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -81,6 +82,5 @@ pub(super) fn finish(mut response: Response<Bytes>) -> Response<Bytes> {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-    headers.insert("x-pomerium-intercepted-response", HeaderValue::from_static("true"));
     response
 }

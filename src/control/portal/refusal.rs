@@ -120,6 +120,13 @@ impl Refusal {
         let answer = failure.answer(guest.speaks());
         let status = StatusCode::from_u16(answer.status).unwrap_or(self.status);
         let mut response = answer::with_body(status, answer.content_type, answer.body);
+        if let Some(grpc) = answer.grpc {
+            let headers = response.headers_mut();
+            headers.insert("grpc-status", HeaderValue::from(u16::from(grpc.code)));
+            if let Ok(message) = HeaderValue::from_str(&grpc.message) {
+                headers.insert("grpc-message", message);
+            }
+        }
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }
