@@ -158,7 +158,7 @@ def set_up(options, folder, proxies, repetitions, slice_seconds, idle):
 
 @contextmanager
 def workplace(keep):
-    """A folder of its own, and an orderly end when time is up (SIGALRM) or on SIGTERM."""
+    """A folder of its own, and an orderly end when time is up (SIGALRM) or on SIGINT and SIGTERM."""
     machine.install_tools()
 
     def end(number, _):
@@ -166,8 +166,8 @@ def workplace(keep):
             raise TimeUp("time is up; try fewer cases (--case) or --quick")
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGALRM, end)
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     folder = Path(tempfile.mkdtemp(prefix="vallum-bench-"))
     try:
         yield folder
