@@ -13,6 +13,8 @@ from . import loads, machine, process, series
 PERF_HERTZ = 1999
 PERF_PERCENT_MIN = "0.7"
 SYMBOLS_MAX = 45
+THREADS_MAX = 12
+SYSCALLS_MAX = 12
 REPORT_SECONDS = 120
 
 
@@ -56,10 +58,9 @@ def threads(_case, peer, setting, _output):
     time.sleep(setting.slice_seconds)
     end, requests = thread_times(peer), setting.upstream.served() - before - 1
     print(f"CPU time by thread ({requests} requests):")
-    for key, spent in sorted(end.items(), key=lambda item: begin.get(item[0], 0) - item[1]):
-        spent -= begin.get(key, 0)
-        if spent:
-            print(f"  {spent / 1000 / max(1, requests):9.3f} µs/request  {key[1]} ({key[0]})")
+    spent = sorted(((time_ns - begin.get(key, 0), key) for key, time_ns in end.items()), reverse=True)
+    for time_ns, (thread, name) in spent[:THREADS_MAX]:
+        print(f"  {time_ns / 1000 / max(1, requests):9.3f} µs/request  {name} ({thread})")
     print(flush=True)
 
 
@@ -129,7 +130,7 @@ def syscalls(_case, peer, setting, output):
         return
     total = sum(calls for calls, _ in rows)
     print(f"syscalls per request ({requests} requests under strace): {total / max(1, requests):.3f}")
-    for calls, name in sorted(rows, reverse=True)[:12]:
+    for calls, name in sorted(rows, reverse=True)[:SYSCALLS_MAX]:
         print(f"  {calls / max(1, requests):9.4f}  {name}")
     print(flush=True)
 
