@@ -1,1 +1,36 @@
-//! .
+//! The data plane: one copy per core, on io_uring; it never blocks.
+//!
+//! [`street`] is the place to start reading: it knows the order of the stations.
+
+pub mod accept;
+pub mod authorize;
+pub mod balance;
+pub mod body;
+pub mod buffers;
+pub mod clock;
+pub mod codec;
+pub mod deadline;
+pub mod drain;
+pub mod exchange;
+pub mod failure;
+pub mod flow;
+pub mod portal;
+pub mod preface;
+pub mod race;
+pub mod record;
+pub mod relay;
+pub mod request_id;
+pub mod respond;
+pub mod route;
+pub mod sanitize;
+pub mod session;
+pub mod street;
+pub mod tls;
+pub mod tunnel;
+pub mod upstream;
+pub mod vouch;
+pub mod wire;
+pub mod worker;
+
+#[cfg(test)]
+mod tests;

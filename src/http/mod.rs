@@ -4,5 +4,6 @@ pub mod authority;
 pub mod cookie;
 pub mod fields;
 pub mod framing;
+pub mod head;
 pub mod page;
 pub mod path;

@@ -34,6 +34,8 @@ pub struct Target {
     pub port: u16,
     /// 1 when no weights are given.
     pub weight: u32,
+    /// `tls_upstream_server_name`: the name to verify and to send as SNI; `None`: the host.
+    pub server_name: Option<Box<str>>,
 }
 
 /// The endpoints of a cluster and the order of their turns.

@@ -10,6 +10,7 @@ pub mod listener;
 pub mod policy;
 pub mod route;
 pub mod session;
+pub mod sign_in;
 pub mod timeouts;
 
 /// One generation of the configuration.

@@ -1,0 +1,42 @@
+//! The keys of a route.
+
+use super::{Key, State, later, old, refused, removed, used};
+
+#[rustfmt::skip]
+pub(super) const KEYS: &[Key] = &[
+    // Matching and target.
+    used("name"), used("from"), used("to"), used("prefix"), used("path"), used("regex"), used("preserve_host_header"),
+    Key { name: "description", state: State::Used }, Key { name: "logo_url", state: State::Used },
+    Key { name: "id", state: State::Used },
+    refused("redirect"), refused("response"), later("regex_priority_order"), refused("prefix_rewrite"),
+    refused("regex_rewrite_pattern"), refused("regex_rewrite_substitution"), refused("host_rewrite"),
+    refused("host_rewrite_header"), refused("host_path_regex_rewrite_pattern"),
+    refused("host_path_regex_rewrite_substitution"),
+    Key { name: "load_balancing_policy", state: State::Later(&["round_robin"]) }, later("outlier_detection"),
+    later("health_checks"), later("healthy_panic_threshold"), later("circuit_breaker_thresholds"),
+    later("depends_on"),
+    // Access.
+    used("policy"), used("allowed_users"), used("allowed_domains"), used("allowed_idp_claims"),
+    used("allow_public_unauthenticated_access"), used("allow_any_authenticated_user"), used("cors_allow_preflight"),
+    used("show_error_details"),
+    refused("sub_policies"), refused("idp_client_id"), refused("idp_client_secret"),
+    later("idp_access_token_allowed_audiences"),
+    Key { name: "bearer_token_format", state: State::Refused(&["default"]) }, refused("identity_providers"),
+    refused("tls_downstream_client_ca"), refused("tls_downstream_client_ca_file"), refused("mcp"),
+    refused("upstream_tunnel"), later("session_recording"),
+    // Upstream connection and header fields.
+    used("timeout"), used("allow_websockets"), used("tls_skip_verify"), used("tls_server_name"),
+    used("tls_upstream_server_name"), used("tls_custom_ca"), used("tls_custom_ca_file"), used("set_request_headers"),
+    used("remove_request_headers"), used("set_response_headers"), used("pass_identity_headers"),
+    later("idle_timeout"), later("allow_spdy"), later("allow_upgrades"), refused("tls_downstream_server_name"),
+    refused("tls_client_cert"), refused("tls_client_cert_file"), refused("tls_client_key"),
+    refused("tls_client_key_file"), later("tls_upstream_allow_renegotiation"), later("rewrite_response_headers"),
+    later("jwt_groups_filter"),
+    Key { name: "jwt_issuer_format", state: State::Later(&["issuerhostonly", "hostonly", "issuer_host_only"]) },
+    refused("kubernetes_service_account_token"), refused("kubernetes_service_account_token_file"),
+    refused("enable_google_cloud_serverless_authentication"),
+    // Older and removed.
+    old("lb_config"),
+    removed("allowed_groups", "write it as a policy: `policy: [{allow: {or: [{claim/groups: NAME}]}}]`"),
+    removed("set_authorization_header", "set `Authorization` with `set_request_headers`"),
+];

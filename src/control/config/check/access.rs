@@ -1,0 +1,104 @@
+//! Who may pass: the legacy fields and the policy document of a route.
+
+use super::super::problem::Spot;
+use super::super::section::{Desk, Opt, Typed};
+use super::super::sections::route::Access as Section;
+use super::super::text::{
+    self,
+    tree::{Tree, Value},
+};
+use super::listener::on;
+use crate::plan::policy::{Legacy, Policy, PolicyError, Step};
+
+/// The compiled policy, and whether the route lets everybody in by `allow_public_unauthenticated_access`.
+pub(super) fn policy(section: &Section, desk: &Desk) -> Option<Policy> {
+    whitelists(section, desk);
+    let document = match &section.policy {
+        None => None,
+        Some(typed) => Some(document(typed, desk)?),
+    };
+    let json = document.as_ref().map(Tree::json);
+    match Policy::compile(&legacy(section), json.as_ref()) {
+        Ok(policy) => Some(policy),
+        Err(errors) => {
+            for error in errors {
+                report(&error, section, document.as_ref(), desk);
+            }
+            None
+        }
+    }
+}
+
+/// Whether nobody needs to sign in for this route, as far as the legacy fields say.
+pub(super) fn is_public(section: &Section) -> bool {
+    on(&section.public, false)
+}
+
+fn legacy(section: &Section) -> Legacy {
+    let texts = |list: &Opt<Vec<Typed<String>>>| list.iter().flat_map(|t| &t.value).map(|t| t.value.clone()).collect();
+    Legacy {
+        public: on(&section.public, false),
+        cors_preflight: on(&section.cors_preflight, false),
+        any_authenticated_user: on(&section.any_authenticated_user, false),
+        domains: texts(&section.domains),
+        claims: section.claims.clone(),
+        users: texts(&section.users),
+    }
+}
+
+fn whitelists(section: &Section, desk: &Desk) {
+    let filled = |list: &Opt<Vec<Typed<String>>>| list.as_ref().is_some_and(|t| !t.value.is_empty());
+    let lists = filled(&section.domains) || filled(&section.users);
+    let any_user = on(&section.any_authenticated_user, false);
+    if let Some(typed) = section.public.as_ref().filter(|typed| typed.value && (lists || any_user)) {
+        desk.problems.add(typed.error("config: policy route marked as public but contains whitelists"));
+    }
+    if let Some(typed) = section.any_authenticated_user.as_ref().filter(|typed| typed.value && lists) {
+        let message = "config: policy route marked accessible for any authenticated user but contains whitelists";
+        desk.problems.add(typed.error(message));
+    }
+}
+
+/// The policy document; a string is read as YAML of its own.
+fn document(typed: &Typed<Tree>, desk: &Desk) -> Option<Tree> {
+    let Value::Text(text) = &typed.value.value else { return Some(typed.value.clone()) };
+    match text::parse_at(text, &typed.spot, &desk.problems) {
+        Ok(tree) => Some(tree),
+        Err(error) => {
+            desk.problems.add(typed.error(format!("config: failed to parse policy: {error}")));
+            None
+        }
+    }
+}
+
+fn report(error: &PolicyError, section: &Section, document: Option<&Tree>, desk: &Desk) {
+    let mut path = section.policy.as_ref().map_or_else(|| "policy".to_owned(), |typed| typed.path.clone());
+    let mut spot = section.policy.as_ref().map(|typed| typed.spot.clone()).unwrap_or_default();
+    let mut tree = document;
+    for step in &error.place {
+        match step {
+            Step::Key(key) => path.push_str(&format!(".{key}")),
+            Step::Index(index) => path.push_str(&format!("[{index}]")),
+        }
+        tree = tree.and_then(|tree| descend(tree, step, &mut spot));
+    }
+    let typed = Typed { value: (), path, spot };
+    desk.problems.add(typed.error(format!("config: failed to parse policy: {}", error.message)));
+}
+
+/// One step down; `spot` becomes the place of the key or element.
+fn descend<'a>(tree: &'a Tree, step: &Step, spot: &mut Spot) -> Option<&'a Tree> {
+    match (&tree.value, step) {
+        (Value::Map(entries), Step::Key(key)) => {
+            let entry = entries.iter().find(|e| e.key == *key)?;
+            *spot = entry.spot.clone();
+            Some(&entry.value)
+        }
+        (Value::List(list), Step::Index(index)) => {
+            let element = list.get(*index)?;
+            *spot = element.spot.clone();
+            Some(element)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,187 @@
+//! Header fields that the configuration sets and removes.
+
+use super::super::problem::Finding;
+use super::super::section::{Desk, Opt, Typed};
+
+/// Header fields by name (lower case) and value.
+pub(super) type Fields = Vec<(Box<str>, Box<str>)>;
+
+/// A map of header names to values, as typed.
+type Pairs = Opt<Vec<(String, Typed<String>)>>;
+
+/// A key in `set_response_headers` that turns all of them off.
+const DISABLE: &str = "disable";
+
+const DEFAULTS: [(&str, &str); 2] = [("x-frame-options", "SAMEORIGIN"), ("x-xss-protection", "1; mode=block")];
+const HSTS: (&str, &str) = ("strict-transport-security", "max-age=31536000; includeSubDomains; preload");
+
+/// Largest header value, in bytes.
+const VALUE_BYTES_MAX: usize = 8 * 1024;
+
+/// A token of RFC 9110 section 5.6.2: what a field name or a cookie name may be.
+pub(super) fn is_token(name: &str) -> bool {
+    let is_tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.len() <= 256 && name.bytes().all(is_tchar)
+}
+
+/// Fields that speak to the next hop only (RFC 9110 section 7.6.1), by their name in lower case.
+pub(super) fn ends_at_hop(name: &str) -> bool {
+    let listed = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+    listed.contains(&name)
+}
+
+/// The name as the loosest server would read it: everything but letters and digits is a dash.
+pub(super) fn folded(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+/// RFC 9110 section 5.5: no control characters but the tab.
+fn is_value(value: &str) -> bool {
+    value.len() <= VALUE_BYTES_MAX && value.bytes().all(|b| b == b'\t' || (b >= 0x20 && b != 0x7f))
+}
+
+fn name_problem(name: &str) -> Option<String> {
+    if !is_token(name) {
+        return Some(format!("{name:?} is not a header name"));
+    }
+    let lower = name.to_ascii_lowercase();
+    if ends_at_hop(&lower) || lower == "content-length" {
+        return Some(format!("the header {name:?} belongs to the connection and cannot be set or removed"));
+    }
+    None
+}
+
+/// Reads a map of headers, in the order of the configuration.
+fn fields(pairs: &[(String, Typed<String>)], desk: &Desk, problem: impl Fn(&str, &str) -> Option<Finding>) -> Fields {
+    let mut found: Fields = Vec::with_capacity(pairs.len());
+    for (name, typed) in pairs {
+        let lower = name.to_ascii_lowercase();
+        let value = typed.value.trim();
+        let wrong = name_problem(name).or_else(|| {
+            let twice = found.iter().any(|(known, _)| **known == *lower);
+            twice.then(|| format!("the header {name:?} is set twice (names are compared without case)"))
+        });
+        let wrong = wrong.or_else(|| {
+            (!is_value(value)).then(|| format!("the value of {name:?} holds a control character or is too long"))
+        });
+        match (wrong, problem(&lower, value)) {
+            (Some(message), _) => desk.problems.add(typed.error(format!("`{}`: {message}", typed.path))),
+            (None, Some(finding)) => desk.problems.add(finding),
+            (None, None) => found.push((lower.into(), value.into())),
+        }
+    }
+    found
+}
+
+/// `set_request_headers`: references to the session are refused, `$$` becomes `$`.
+pub(super) fn set_on_request(pairs: &Pairs, desk: &Desk) -> Fields {
+    let Some(typed) = pairs else { return Vec::new() };
+    let set = fields(&typed.value, desk, |name, value| {
+        let path = format!("{}.{name}", typed.path);
+        let refuse = |message: String| Some(Finding::error(&typed.spot, &path, format!("`{path}`: {message}")));
+        if name == "host" {
+            return refuse("the Host header cannot be set this way".to_owned());
+        }
+        if folded(name).starts_with("x-pomerium-") {
+            return refuse("headers that vouch for a person cannot be set".to_owned());
+        }
+        let reference = reference(value)?;
+        refuse(format!("{reference} is not supported by this version yet"))
+    });
+    set.into_iter().map(|(name, value)| (name, value.replace("$$", "$").into())).collect()
+}
+
+/// The first reference to the session in a value: `$pomerium.name`, `${pomerium.name}`.
+fn reference(value: &str) -> Option<String> {
+    let mut rest = value;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        let inner = rest.strip_prefix('{').unwrap_or(rest);
+        if inner.starts_with("pomerium.") {
+            let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || "._".contains(c))).unwrap_or(inner.len());
+            return Some(format!("${}", &inner[..end]));
+        }
+    }
+    None
+}
+
+/// `remove_request_headers`.
+pub(super) fn removed_from_request(list: &Opt<Vec<Typed<String>>>, desk: &Desk) -> Vec<Box<str>> {
+    let mut removed: Vec<Box<str>> = Vec::new();
+    for typed in list.iter().flat_map(|typed| &typed.value) {
+        let name = typed.value.trim().to_ascii_lowercase();
+        let wrong =
+            name_problem(&name).or_else(|| (name == "host").then(|| "the Host header cannot be removed".to_owned()));
+        match wrong {
+            Some(message) => desk.problems.add(typed.error(format!("`{}`: {message}", typed.path))),
+            None if removed.contains(&name.as_str().into()) => {}
+            None => removed.push(name.into()),
+        }
+    }
+    removed
+}
+
+/// What is set on every response unless a route says otherwise; `None`: turned off for every route.
+pub(super) fn on_responses(pairs: &Pairs, with_hsts: bool, desk: &Desk) -> Option<Fields> {
+    match pairs {
+        None => {
+            let hsts = with_hsts.then_some(HSTS);
+            Some(DEFAULTS.into_iter().chain(hsts).map(|(name, value)| (name.into(), value.into())).collect())
+        }
+        Some(typed) if is_disabled(&typed.value) => None,
+        Some(typed) => Some(fields(&typed.value, desk, |_, _| None)),
+    }
+}
+
+/// A route's own fields merged over those of every response.
+pub(super) fn on_route_responses(everywhere: &Option<Fields>, pairs: &Pairs, desk: &Desk) -> Fields {
+    let own = match pairs {
+        Some(typed) if is_disabled(&typed.value) => return Vec::new(),
+        Some(typed) => fields(&typed.value, desk, |_, _| None),
+        None => Vec::new(),
+    };
+    let Some(everywhere) = everywhere else { return Vec::new() };
+    let mut merged = everywhere.clone();
+    for (name, value) in own {
+        match merged.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = value,
+            None => merged.push((name, value)),
+        }
+    }
+    merged
+}
+
+fn is_disabled(pairs: &[(String, Typed<String>)]) -> bool {
+    pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(DISABLE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_found_and_dollars_are_not() {
+        for (value, expected) in [
+            ("plain", None),
+            ("$5 and $$pomerium.jwt", None),
+            ("cost $", None),
+            ("Bearer $pomerium.access_token", Some("$pomerium.access_token")),
+            ("${pomerium.jwt}x", Some("$pomerium.jwt")),
+            ("$$${pomerium.id_token}", Some("$pomerium.id_token")),
+            ("${pomerium.request.headers[\"X\"]}", Some("$pomerium.request.headers")),
+        ] {
+            assert_eq!(reference(value).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn names_fold_as_loose_servers_fold_them() {
+        assert_eq!(folded("X_Pomerium.Jwt-Assertion"), "x-pomerium-jwt-assertion");
+        assert!(is_token("x-ok") && !is_token("x y") && !is_token("") && !is_token("x:y"));
+        assert!(is_value("a\tb ü") && !is_value("a\r\nb") && !is_value("a\0"));
+    }
+}

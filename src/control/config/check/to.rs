@@ -1,0 +1,181 @@
+//! `to`: the targets of a route, and the cluster that they make.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls_pki_types::ServerName;
+
+use super::super::hash::Fnv;
+use super::super::section::{Desk, Typed};
+use super::super::sections::route::{Route as Section, Target as Typing};
+use super::upstream_tls::Clients;
+use super::url::{self, Parts};
+use crate::plan::cluster::{Cluster, Endpoint, Endpoints, Target};
+
+/// Most URLs in one `to`.
+pub const TARGETS_MAX: usize = 1024;
+
+/// The targets of a route; problems are collected.
+pub(super) fn targets(section: &Section, desk: &Desk) -> Option<Vec<Target>> {
+    let typed = section.to.as_ref()?;
+    if typed.value.is_empty() {
+        desk.problems.add(typed.error("url list is empty"));
+        return None;
+    }
+    if typed.value.len() > TARGETS_MAX {
+        desk.problems.add(typed.error(format!("`{}`: more than {TARGETS_MAX} urls", typed.path)));
+        return None;
+    }
+    let parsed: Vec<Option<Parts>> = typed.value.iter().map(|target| parts(&target.url, desk)).collect();
+    let parsed: Vec<Parts> = parsed.into_iter().collect::<Option<_>>()?;
+    let weights = weights(typed, desk)?;
+    if let Some(message) = mixture(&parsed) {
+        desk.problems.add(typed.error(message));
+        return None;
+    }
+    let mut targets = Vec::with_capacity(parsed.len());
+    for ((parts, weight), typing) in parsed.into_iter().zip(weights).zip(&typed.value) {
+        targets.push(target(section, parts, weight, typing, desk)?);
+    }
+    Some(targets)
+}
+
+fn parts(typed: &Typed<String>, desk: &Desk) -> Option<Parts> {
+    let text = typed.value.trim();
+    let error = if !text.contains("://") {
+        "url scheme must be provided".to_owned()
+    } else if text.split_once("://").is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with(['/', ':']))
+        && !text.starts_with("unix")
+    {
+        "endpoint hostname must be specified".to_owned()
+    } else {
+        match url::split(text) {
+            Ok(parts) => return Some(parts),
+            Err(error) => error,
+        }
+    };
+    desk.problems.add(typed.error(format!("`{}`: {error}", typed.path)));
+    None
+}
+
+/// One weight per target; 1 each when none is given.
+fn weights(typed: &Typed<Vec<Typing>>, desk: &Desk) -> Option<Vec<u32>> {
+    let given: Vec<Option<u64>> = typed.value.iter().map(|target| target.weight).collect();
+    if given.iter().all(Option::is_none) {
+        return Some(vec![1; given.len()]);
+    }
+    let error = if given.contains(&Some(0)) {
+        "zero load balancing weight not permitted"
+    } else if given.contains(&None) {
+        "either no weights should be provided, or all endpoints must have non-zero weight specified"
+    } else if given.iter().flatten().any(|weight| u32::try_from(*weight).is_err()) {
+        "a load balancing weight is larger than 4294967295"
+    } else {
+        return Some(given.into_iter().flatten().filter_map(|weight| u32::try_from(weight).ok()).collect());
+    };
+    desk.problems.add(typed.error(format!("`{}`: {error}", typed.path)));
+    None
+}
+
+/// Schemes that cannot stand in one `to`.
+fn mixture(parsed: &[Parts]) -> Option<String> {
+    let of =
+        |scheme: &str| parsed.iter().filter(|p| p.scheme == scheme || p.scheme == format!("https+{scheme}")).count();
+    for scheme in ["tcp", "udp", "unix"] {
+        if (1..parsed.len()).contains(&of(scheme)) {
+            return Some(format!("config: cannot mix {scheme} and non-{scheme} To URLs"));
+        }
+    }
+    if of("ssh") > 1 {
+        return Some("only one 'to' entry allowed for ssh routes".to_owned());
+    }
+    let https = parsed.iter().filter(|p| p.scheme == "https").count();
+    let http = parsed.iter().filter(|p| p.scheme == "http").count();
+    (https > 0 && http > 0).then(|| "http and https in one `to` are not supported by this version yet".to_owned())
+}
+
+fn target(section: &Section, parts: Parts, weight: u32, typing: &Typing, desk: &Desk) -> Option<Target> {
+    let refuse = |message: String| {
+        desk.problems.add(typing.url.error(message));
+        None
+    };
+    let tls = match parts.scheme.as_str() {
+        "http" => false,
+        "https" => true,
+        "h2c" | "tcp" | "udp" | "ssh" | "unix" | "https+unix" => {
+            return refuse(format!("`to` with {}:// is not supported by this version yet", parts.scheme));
+        }
+        other => return refuse(format!("`to`: unknown scheme {other}://, expected http or https")),
+    };
+    if parts.has_path() {
+        return refuse("path in to is not supported by this version yet".to_owned());
+    }
+    if parts.host.contains('*') {
+        return refuse(format!("`to`: the host {} holds a wildcard", parts.host));
+    }
+    let configured = section.upstream.server_name.as_ref().map(|typed| typed.value.trim()).filter(|n| !n.is_empty());
+    let server_name = configured.filter(|_| tls).map(Into::into);
+    let port = parts.port.unwrap_or(if tls { 443 } else { 80 });
+    let target = Target { tls, host: parts.host.into(), port, weight, server_name };
+    if tls && verified_name(&target).is_none() {
+        let name = target.server_name.as_deref().unwrap_or(&target.host);
+        return refuse(format!("{name:?} is no name that a certificate could carry"));
+    }
+    Some(target)
+}
+
+/// The name that the target's certificate must carry, and that is sent as SNI; `None` for clear text.
+fn verified_name(target: &Target) -> Option<ServerName<'static>> {
+    let name = target.server_name.as_deref().unwrap_or(&target.host);
+    ServerName::try_from(name.to_owned()).ok().filter(|_| target.tls)
+}
+
+/// The cluster of a route. Literal addresses and `localhost` are endpoints at once; names wait for the resolver.
+pub(super) fn cluster(
+    section: &Section,
+    name: &str,
+    targets: Vec<Target>,
+    clients: &mut Clients,
+    desk: &Desk,
+) -> Option<Cluster> {
+    let tls = targets.iter().any(|t| t.tls);
+    let (client, settings) = if tls {
+        let (client, settings) = clients.config(&section.upstream, desk)?;
+        (Some(client), settings)
+    } else {
+        (None, 0)
+    };
+    let endpoints = targets.iter().filter_map(endpoint).map(Arc::new).collect();
+    Some(Cluster {
+        name: name.into(),
+        tls: client,
+        tls_key: if tls { tls_key(settings, &targets) } else { 0 },
+        endpoints: ArcSwap::from_pointee(Endpoints::new(endpoints)),
+        targets,
+    })
+}
+
+/// Settings and verified names: a connection verified for one name is never used for another. Never 0.
+fn tls_key(settings: u64, targets: &[Target]) -> u64 {
+    let names = targets.iter().map(|t| t.server_name.as_deref().unwrap_or(&t.host));
+    let sum = names.fold(Fnv::new().part(&settings.to_le_bytes()), |sum, name| sum.part(name.as_bytes())).sum();
+    sum.max(1)
+}
+
+fn endpoint(target: &Target) -> Option<Endpoint> {
+    let address = match target.host.parse::<IpAddr>() {
+        Ok(address) => address,
+        Err(_) if &*target.host == "localhost" => Ipv4Addr::LOCALHOST.into(),
+        Err(_) => return None,
+    };
+    let address = SocketAddr::new(address, target.port);
+    Some(Endpoint::new(address, &authority(target), verified_name(target), target.weight))
+}
+
+/// The target's host and, unless it is the scheme's own, its port.
+fn authority(target: &Target) -> String {
+    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.to_string() };
+    let default = if target.tls { 443 } else { 80 };
+    if target.port == default { host } else { format!("{host}:{}", target.port) }
+}

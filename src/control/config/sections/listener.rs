@@ -1,0 +1,51 @@
+//! Listeners, timeouts, path rules and log levels, as typed.
+
+use std::time::Duration;
+
+use super::super::section::{Opt, Section, Typed};
+
+/// Most data-plane threads.
+pub const WORKERS_MAX: u64 = 1024;
+
+#[derive(Debug, Default)]
+pub(in super::super) struct Listener {
+    pub(in super::super) services: Opt<Vec<Typed<String>>>,
+    pub(in super::super) address: Opt<String>,
+    pub(in super::super) insecure_server: Opt<bool>,
+    pub(in super::super) use_proxy_protocol: Opt<bool>,
+    pub(in super::super) trusted_cidrs: Opt<Vec<Typed<String>>>,
+    pub(in super::super) metrics_address: Opt<String>,
+    pub(in super::super) workers: Opt<u64>,
+    pub(in super::super) timeout_read: Opt<Duration>,
+    pub(in super::super) timeout_write: Opt<Duration>,
+    pub(in super::super) timeout_idle: Opt<Duration>,
+    pub(in super::super) default_upstream_timeout: Opt<Duration>,
+    pub(in super::super) normalize_path: Opt<bool>,
+    pub(in super::super) merge_slashes: Opt<bool>,
+    pub(in super::super) escaped_slashes: Opt<String>,
+    pub(in super::super) log_level: Opt<String>,
+    pub(in super::super) proxy_log_level: Opt<String>,
+    pub(in super::super) storage_type: Opt<String>,
+}
+
+pub(super) fn read(section: &Section<'_>) -> Listener {
+    Listener {
+        services: section.list("services"),
+        address: section.text("address"),
+        insecure_server: section.flag("insecure_server"),
+        use_proxy_protocol: section.flag("use_proxy_protocol"),
+        trusted_cidrs: section.list("proxy_protocol_trusted_cidrs"),
+        metrics_address: section.text("metrics_address"),
+        workers: section.whole("workers", 1..=WORKERS_MAX),
+        timeout_read: section.duration("timeout_read"),
+        timeout_write: section.duration("timeout_write"),
+        timeout_idle: section.duration("timeout_idle"),
+        default_upstream_timeout: section.duration("default_upstream_timeout"),
+        normalize_path: section.flag("normalize_path"),
+        merge_slashes: section.flag("merge_slashes"),
+        escaped_slashes: section.text("path_with_escaped_slashes_action"),
+        log_level: section.text("log_level"),
+        proxy_log_level: section.text("proxy_log_level"),
+        storage_type: section.text("databroker_storage_type"),
+    }
+}

@@ -1,0 +1,3 @@
+//! The wire formats. They differ here and nowhere after.
+
+pub mod h1;

@@ -1,0 +1,176 @@
+//! The parcel carried down the street: one request and its response, and everything learnt on the way.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::session::Known;
+use crate::http::authority::Authority;
+use crate::http::framing::BodyLength;
+use crate::http::head::{RequestHead, Span};
+use crate::plan::Plan;
+use crate::plan::route::Route;
+use crate::telemetry::access_log::Source;
+
+/// Who is connected, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    /// The person's address, after PROXY protocol handling.
+    pub address: SocketAddr,
+    /// Over TLS (our own, or none needed because the listener is clear).
+    pub secure: bool,
+}
+
+impl Client {
+    pub fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
+
+    pub fn default_port(&self) -> u16 {
+        if self.secure { 443 } else { 80 }
+    }
+}
+
+/// One request and what became of it.
+pub struct Exchange {
+    pub started: Instant,
+    pub plan: Arc<Plan>,
+    pub client: Client,
+    pub head: RequestHead,
+    /// The request in its one normal form; only this is matched, authorized, logged and forwarded.
+    pub normal: Normal,
+    pub request_id: Box<str>,
+    pub route: Option<Arc<Route>>,
+    pub session: Presented,
+    pub answer: Answer,
+    /// The X-Forwarded-For that was sent upstream.
+    pub forwarded_for: String,
+    /// The endpoint that answered.
+    pub upstream: Option<SocketAddr>,
+}
+
+/// The normal form of a request.
+#[derive(Debug)]
+pub struct Normal {
+    pub authority: Authority<'static>,
+    /// Percent-encoded, without query. Borrowed from the head when it was normal already.
+    path: Path,
+    pub query: Option<Span>,
+    pub body: BodyLength,
+    /// What the client asked the connection to become.
+    pub upgrade: Option<Upgrade>,
+    /// The client wants the connection closed after this exchange.
+    pub close: bool,
+    pub expects_continue: bool,
+}
+
+#[derive(Debug)]
+enum Path {
+    AsSent(Span),
+    Rewritten(Box<str>),
+}
+
+/// Protocols that a connection may be upgraded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upgrade {
+    WebSocket,
+    /// Anything else: the request is treated as if it had not asked.
+    Other,
+}
+
+/// The session that came with a request.
+#[derive(Default)]
+pub struct Presented {
+    pub known: Option<Rc<Known>>,
+    /// It came by header or query: such a client is never redirected.
+    pub by_token: bool,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// 0 when the client was gone before anything was sent.
+    pub status: u16,
+    pub source: Source,
+    /// A slug that says why, as in the log.
+    pub details: &'static str,
+    /// Bytes of the body.
+    pub size: u64,
+}
+
+impl Normal {
+    pub fn empty() -> Self {
+        Normal {
+            authority: Authority { host: "".into(), port: None },
+            path: Path::AsSent(Span::default()),
+            query: None,
+            body: BodyLength::None,
+            upgrade: None,
+            close: true,
+            expects_continue: false,
+        }
+    }
+
+    pub fn set_path_as_sent(&mut self, span: Span) {
+        self.path = Path::AsSent(span);
+    }
+
+    pub fn set_path(&mut self, path: &str) {
+        self.path = Path::Rewritten(path.into());
+    }
+}
+
+impl Exchange {
+    pub fn new(plan: Arc<Plan>, client: Client, head: RequestHead) -> Self {
+        Exchange {
+            started: Instant::now(),
+            plan,
+            client,
+            head,
+            normal: Normal::empty(),
+            request_id: "".into(),
+            route: None,
+            session: Presented::default(),
+            answer: Answer { status: 0, source: Source::Internal, details: "", size: 0 },
+            forwarded_for: String::new(),
+            upstream: None,
+        }
+    }
+
+    /// The normal path, percent-encoded, without query.
+    pub fn path(&self) -> &str {
+        match &self.normal.path {
+            Path::AsSent(span) => self.head.text(*span),
+            Path::Rewritten(path) => path,
+        }
+    }
+
+    /// The query, without `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.normal.query.map(|span| self.head.text(span))
+    }
+
+    pub fn method(&self) -> &str {
+        self.head.method()
+    }
+
+    pub fn host(&self) -> &str {
+        &self.normal.authority.host
+    }
+
+    /// The request's URL as the client sees it.
+    pub fn url(&self) -> String {
+        let Authority { host, port } = &self.normal.authority;
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let query = self.query().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}://{host}{port}{}{query}", self.client.scheme(), self.path())
+    }
+
+    /// Notes what was answered.
+    pub fn answered(&mut self, status: u16, source: Source, details: &'static str) {
+        self.answer.status = status;
+        self.answer.source = source;
+        self.answer.details = details;
+    }
+}

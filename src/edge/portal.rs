@@ -1,0 +1,102 @@
+//! Requests for our own pages: handed to control as one message, answered with one response.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::body::{Incoming, Outgoing};
+use super::codec::h1::{After, Connection};
+use super::exchange::Exchange;
+use super::failure::Failure;
+use super::respond;
+use super::worker::Worker;
+use crate::http::fields::FieldKind;
+use crate::http::framing::BodyLength;
+use crate::link::portal::{PortalError, VISIT_BODY_BYTES_MAX, Visit};
+use crate::net::timer;
+
+/// How long control may take for a page (it may have to ask the identity provider).
+const PAGE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Asks control for the page and answers with it.
+pub async fn visit(worker: &Worker, client: &mut Connection, exchange: &mut Exchange) -> Result<After, Failure> {
+    let body = read_body(worker, client, exchange).await?;
+    let request = request(exchange, body)?;
+    let (answer, response) = oneshot::channel();
+    let visit = Visit {
+        request,
+        client: exchange.client.address,
+        request_id: exchange.request_id.clone(),
+        session: exchange.session.known.as_ref().map(|known| known.session.clone()),
+        plan: exchange.plan.clone(),
+        answer,
+    };
+    worker.door.portal.send(visit).map_err(|error| match error {
+        PortalError::Busy => Failure::ControlBusy,
+        PortalError::Closed => Failure::ControlSilent,
+    })?;
+    let response = match timer::timeout(PAGE_DEADLINE, response).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) | Err(_) => return Err(Failure::ControlSilent),
+    };
+    respond::page(worker, client, exchange, response).await
+}
+
+/// Our pages take small forms only.
+async fn read_body(worker: &Worker, client: &mut Connection, exchange: &mut Exchange) -> Result<Bytes, Failure> {
+    let mut incoming = Incoming::new(exchange.normal.body);
+    let mut body = Vec::new();
+    if let BodyLength::Fixed(length) = exchange.normal.body
+        && length > VISIT_BODY_BYTES_MAX as u64
+    {
+        return Err(Failure::Body("the form is larger than 64 KiB"));
+    }
+    if exchange.normal.expects_continue && !incoming.is_ended() && client.inbox.is_empty() {
+        let mut interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+        client.writer.write_all(&mut interim).await.map_err(|_| Failure::ClientGone)?;
+    }
+    client.deadline.set_read(worker.clock.now_ms() + exchange.plan.timeouts.head.as_millis() as u64);
+    loop {
+        incoming.pass(&mut client.inbox, Outgoing::Plain, &mut body).map_err(|e| Failure::Body(e.0))?;
+        if body.len() > VISIT_BODY_BYTES_MAX {
+            return Err(Failure::Body("the form is larger than 64 KiB"));
+        }
+        if incoming.is_ended() {
+            break;
+        }
+        let room = incoming.room(VISIT_BODY_BYTES_MAX);
+        match client.reader.read(&mut client.inbox, room).await {
+            Ok(1..) => {}
+            _ if client.deadline.fired() => return Err(Failure::BodyTimeout),
+            _ => return Err(Failure::ClientGone),
+        }
+    }
+    client.deadline.clear_read();
+    // The body was read to its end, so the connection may go on.
+    exchange.normal.body = BodyLength::None;
+    Ok(Bytes::from(body))
+}
+
+/// The request in absolute form, without hop-by-hop, identity and forwarding fields.
+fn request(exchange: &Exchange, body: Bytes) -> Result<::http::Request<Bytes>, Failure> {
+    let mut request = ::http::Request::builder().method(exchange.method()).uri(exchange.url());
+    for field in exchange.head.fields() {
+        let passes = matches!(
+            field.kind,
+            FieldKind::Other
+                | FieldKind::Cookie
+                | FieldKind::Accept
+                | FieldKind::UserAgent
+                | FieldKind::Referer
+                | FieldKind::Origin
+                | FieldKind::SecFetchMode
+                | FieldKind::AccessControlRequestMethod
+                | FieldKind::Authorization
+        );
+        if passes {
+            request = request.header(exchange.head.bytes(field.name), exchange.head.bytes(field.value));
+        }
+    }
+    request.body(body).map_err(|_| Failure::Internal("the request could not be handed to its page"))
+}

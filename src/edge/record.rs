@@ -1,0 +1,38 @@
+//! What is kept of a request when it is over: metrics and one log line, exactly once.
+
+use super::exchange::Exchange;
+use super::worker::Worker;
+use crate::http::fields::FieldKind;
+use crate::telemetry::access_log::{self, Record};
+
+/// Counts and logs the exchange.
+pub fn write(worker: &Worker, exchange: &Exchange) {
+    let duration_us = exchange.started.elapsed().as_micros() as u64;
+    let route = exchange.route.as_deref();
+    let answer = &exchange.answer;
+    worker.cells.request(route.map(|route| route.index), answer.status, answer.source, duration_us, None);
+    if !exchange.plan.logs.access {
+        return;
+    }
+    let text = |kind| exchange.head.first(kind).and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
+    let upstream = exchange.upstream.map(|address| address.to_string());
+    // The query of a referer may hold secrets, as our own query may.
+    let referer = text(FieldKind::Referer).split('?').next().unwrap_or_default();
+    access_log::write(&Record {
+        method: exchange.method(),
+        authority: exchange.host(),
+        path: exchange.path(),
+        user_agent: text(FieldKind::UserAgent),
+        referer,
+        forwarded_for: &exchange.forwarded_for,
+        request_id: &exchange.request_id,
+        ip: exchange.client.address.ip(),
+        duration_us,
+        size: answer.size,
+        status: answer.status,
+        details: answer.details,
+        source: answer.source,
+        route: route.map_or("", |route| &route.name),
+        upstream: upstream.as_deref().unwrap_or_default(),
+    });
+}

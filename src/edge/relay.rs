@@ -1,0 +1,323 @@
+//! Sends the request to an endpoint and its answer to the client. Another endpoint is tried only where nothing can have
+//! been done twice: nothing was sent, or an idle connection turned out to be closed before an idempotent request.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::sync::Arc;
+
+use super::balance;
+use super::body::{Incoming, Outgoing};
+use super::codec::h1::{After, Connection as Client};
+use super::exchange::{Exchange, Upgrade};
+use super::failure::Failure;
+use super::flow::{self, Cut, Sink, Source};
+use super::race::{First, first};
+use super::upstream::response::{Found, Response, read_head};
+use super::upstream::{Connection, connect, request};
+use super::wire::{READ_BYTES, Reader};
+use super::worker::Worker;
+use super::{deadline::Deadline, tunnel, vouch};
+use crate::http::framing::BodyLength;
+use crate::plan::cluster::Endpoint;
+use crate::plan::route::Route;
+use crate::telemetry::access_log;
+
+/// Most endpoints that are tried for one request.
+const ENDPOINTS_TRIED_MAX: usize = 3;
+/// Most idle connections that may turn out to be closed for one request.
+const STALE_MAX: usize = 2;
+/// Most interim (1xx) responses before a final one.
+const INTERIM_MAX: usize = 16;
+
+/// Why one attempt brought no answer.
+enum Attempt {
+    /// A reused connection was closed before it answered, and the request may be sent again.
+    Stale,
+    Failed(Failure),
+}
+
+/// What an attempt works on.
+struct Job<'a> {
+    worker: &'a Worker,
+    route: &'a Route,
+    vouched: Option<&'a [u8]>,
+}
+
+/// Forwards the exchange along its route.
+pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchange) -> Result<After, Failure> {
+    let Some(route) = exchange.route.clone() else { return Err(Failure::NoPath) };
+    match exchange.normal.upgrade {
+        Some(Upgrade::WebSocket) if !route.websockets => return Err(Failure::UpgradeRefused),
+        Some(Upgrade::WebSocket) if exchange.normal.body != BodyLength::None => {
+            return Err(Failure::Body("a request to upgrade has a body"));
+        }
+        Some(Upgrade::Other) => exchange.normal.upgrade = None,
+        _ => {}
+    }
+    let vouched = vouch::lines(worker, exchange)?;
+    let job = Job { worker, route: &route, vouched: vouched.as_deref() };
+    let mut tried: Vec<Arc<Endpoint>> = Vec::new();
+    let mut stale = 0;
+    loop {
+        let mut upstream = open(&job, exchange, &mut tried, stale < STALE_MAX).await?;
+        match attempt(&job, client, exchange, &mut upstream).await {
+            Ok(answered) => return finish(&job, client, exchange, upstream, answered).await,
+            Err(Attempt::Failed(failure)) => return Err(failure),
+            Err(Attempt::Stale) => {
+                stale += 1;
+                worker.cells.upstream_retry(route.index);
+            }
+        }
+    }
+}
+
+/// A connection to the endpoint whose turn it is, or to the next that takes one.
+async fn open(
+    job: &Job<'_>,
+    exchange: &mut Exchange,
+    tried: &mut Vec<Arc<Endpoint>>,
+    may_reuse: bool,
+) -> Result<Connection, Failure> {
+    let Job { worker, route, .. } = job;
+    loop {
+        let now_ms = worker.clock.now_ms();
+        let picked = balance::pick(&worker.turns, route, &route.cluster.endpoints.load(), tried, now_ms);
+        let Some(endpoint) = picked else {
+            return Err(if tried.is_empty() { Failure::NoEndpoint } else { Failure::Connect });
+        };
+        match connect::open(worker, &exchange.plan.timeouts, &route.cluster, &endpoint, may_reuse).await {
+            Ok(connection) => {
+                exchange.upstream = Some(endpoint.address);
+                return Ok(connection);
+            }
+            Err(error) => {
+                worker.cells.upstream_connect_failure(route.index, error.cause());
+                tracing::warn!(route = &*route.name, endpoint = %endpoint.address, error = %error, "endpoint did not take a connection");
+                tried.push(endpoint);
+                if tried.len() >= ENDPOINTS_TRIED_MAX {
+                    return Err(Failure::Connect);
+                }
+                worker.cells.upstream_retry(route.index);
+            }
+        }
+    }
+}
+
+/// A final response whose head is in `out`, not sent yet.
+struct Answered {
+    response: Response,
+    out: Vec<u8>,
+    /// The request's body was sent to its end.
+    uploaded: bool,
+    close: bool,
+}
+
+async fn attempt(
+    job: &Job<'_>,
+    client: &mut Client,
+    exchange: &mut Exchange,
+    upstream: &mut Connection,
+) -> Result<Answered, Attempt> {
+    let worker = job.worker;
+    let mut out = worker.buffers.take();
+    request::write_head(exchange, job.route, &upstream.endpoint, job.vouched, &mut out);
+    if let Some(timeout) = job.route.timeout {
+        upstream.deadline.set_read(worker.clock.now_ms() + timeout.as_millis() as u64);
+    }
+    let mut incoming = Incoming::new(exchange.normal.body);
+    let outgoing = outgoing(exchange.normal.body);
+    let close = exchange.normal.close || worker.draining.get();
+    if !incoming.is_ended() {
+        invite(client, exchange).await?;
+        incoming.pass(&mut client.inbox, outgoing, &mut out).map_err(|e| Attempt::Failed(Failure::Body(e.0)))?;
+    }
+    if !incoming.is_ended() {
+        let upload = Upload { incoming, outgoing, out, close };
+        return Box::pin(stream(job, client, exchange, upstream, upload)).await;
+    }
+    let may_repeat = upstream.reused && exchange.normal.body == BodyLength::None && is_idempotent(exchange.method());
+    upstream.deadline.set_write(worker.clock.now_ms() + exchange.plan.timeouts.write.as_millis() as u64);
+    let written = upstream.writer.write_all(&mut out).await;
+    upstream.deadline.clear_write();
+    // A failed write is not the end: the endpoint may have answered and closed. Reading tells.
+    let _ = written;
+    let always = Cell::new(true);
+    let reply = Reply { job, exchange, close, uploaded: &always, may_repeat };
+    let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out).await?;
+    Ok(Answered { response, out, uploaded: true, close })
+}
+
+fn outgoing(body: BodyLength) -> Outgoing {
+    match body {
+        BodyLength::Chunked | BodyLength::UntilClose => Outgoing::Chunked,
+        BodyLength::None | BodyLength::Fixed(_) => Outgoing::Plain,
+    }
+}
+
+/// Methods that mean the same when they arrive twice (RFC 9110 section 9.2.2).
+fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
+}
+
+/// Tells a client that waits for it to send its body (RFC 9110 section 10.1.1).
+async fn invite(client: &mut Client, exchange: &mut Exchange) -> Result<(), Attempt> {
+    if exchange.normal.expects_continue && client.inbox.is_empty() {
+        let mut interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+        client.writer.write_all(&mut interim).await.map_err(|_| Attempt::Failed(Failure::ClientGone))?;
+    }
+    exchange.normal.expects_continue = false;
+    Ok(())
+}
+
+/// Reads the answer to a request that was sent, or is being sent.
+struct Reply<'a> {
+    job: &'a Job<'a>,
+    exchange: &'a Exchange,
+    close: bool,
+    uploaded: &'a Cell<bool>,
+    may_repeat: bool,
+}
+
+impl Reply<'_> {
+    /// Reads until a final response; its head, as the client gets it, is in `out` then.
+    async fn read(
+        &self,
+        reader: &mut Reader,
+        inbox: &mut Vec<u8>,
+        deadline: &Deadline,
+        out: &mut Vec<u8>,
+    ) -> Result<Response, Attempt> {
+        let (mut seen, mut interim) = (0, 0);
+        loop {
+            let close = self.close || !self.uploaded.get();
+            match read_head(self.exchange, self.job.route, inbox, seen, close, out).map_err(Attempt::Failed)? {
+                Found::Final(response, length) => {
+                    inbox.drain(..length);
+                    return Ok(response);
+                }
+                Found::Interim(length) => {
+                    inbox.drain(..length);
+                    (seen, interim) = (0, interim + 1);
+                    if interim > INTERIM_MAX {
+                        return Err(Attempt::Failed(Failure::UpstreamProtocol("too many interim responses")));
+                    }
+                    continue;
+                }
+                Found::Incomplete(looked_at) => seen = looked_at,
+            }
+            let untouched = inbox.is_empty() && interim == 0;
+            match reader.read(inbox, READ_BYTES).await {
+                Ok(1..) => {}
+                _ if deadline.fired() => return Err(Attempt::Failed(Failure::UpstreamTimeout)),
+                _ if untouched && self.may_repeat => return Err(Attempt::Stale),
+                _ => return Err(Attempt::Failed(Failure::UpstreamClosed)),
+            }
+        }
+    }
+}
+
+/// A request body that was not whole in the client's inbox.
+struct Upload {
+    incoming: Incoming,
+    outgoing: Outgoing,
+    out: Vec<u8>,
+    close: bool,
+}
+
+/// Sends the rest of the request's body and reads the answer at the same time: the endpoint may answer before it has
+/// the whole body.
+async fn stream(
+    job: &Job<'_>,
+    client: &mut Client,
+    exchange: &mut Exchange,
+    upstream: &mut Connection,
+    upload: Upload,
+) -> Result<Answered, Attempt> {
+    let worker = job.worker;
+    let timeouts = exchange.plan.timeouts.clone();
+    let uploaded = Cell::new(false);
+    let Upload { incoming, outgoing, out: mut sent, close } = upload;
+    let mut out = worker.buffers.take();
+    let mut size = 0;
+    let source = Source {
+        reader: &mut client.reader,
+        inbox: &mut client.inbox,
+        deadline: &client.deadline,
+        timeout_ms: Some(timeouts.read.as_millis() as u64),
+    };
+    let sink = Sink {
+        writer: &mut upstream.writer,
+        deadline: &upstream.deadline,
+        timeout_ms: timeouts.write.as_millis() as u64,
+    };
+    let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
+    let response = {
+        let mut sending = pin!(flow::run(&worker.clock, incoming, outgoing, source, sink, &mut sent, &mut size));
+        let mut reading = pin!(reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out));
+        match first(sending.as_mut(), reading.as_mut()).await {
+            First::Left(Ok(())) => {
+                uploaded.set(true);
+                reading.await?
+            }
+            // The endpoint takes no more; it may have said why.
+            First::Left(Err(Cut::Receiver)) => reading.await?,
+            First::Left(Err(Cut::SenderLate)) => return Err(Attempt::Failed(Failure::BodyTimeout)),
+            First::Left(Err(Cut::Sender(what))) => return Err(Attempt::Failed(Failure::Body(what))),
+            First::Right(early) => early?,
+        }
+    };
+    worker.buffers.give(sent);
+    let uploaded = uploaded.get();
+    Ok(Answered { response, out, uploaded, close: close || !uploaded })
+}
+
+/// Sends the answer to the client and decides what becomes of both connections.
+async fn finish(
+    job: &Job<'_>,
+    client: &mut Client,
+    exchange: &mut Exchange,
+    mut upstream: Connection,
+    answered: Answered,
+) -> Result<After, Failure> {
+    let Answered { response, mut out, uploaded, close } = answered;
+    exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
+    if response.status == 101 {
+        client.writer.write_all(&mut out).await.map_err(|_| Failure::ClientGone)?;
+        return Ok(Box::pin(tunnel::run(job.worker, client, exchange, upstream)).await);
+    }
+    let incoming = Incoming::new(response.body);
+    let mut size = 0;
+    let source = Source {
+        reader: &mut upstream.reader,
+        inbox: &mut upstream.inbox,
+        deadline: &upstream.deadline,
+        timeout_ms: None,
+    };
+    let sink = Sink {
+        writer: &mut client.writer,
+        deadline: &client.deadline,
+        timeout_ms: exchange.plan.timeouts.write.as_millis() as u64,
+    };
+    let result =
+        flow::run(&job.worker.clock, incoming, outgoing(response.body), source, sink, &mut out, &mut size).await;
+    job.worker.buffers.give(out);
+    exchange.answer.size = size;
+    match result {
+        Ok(()) => {
+            if response.keep_alive && uploaded {
+                job.worker.pool.put(upstream, job.worker.clock.now_ms());
+            }
+            // After a refused upgrade nobody can say whose protocol the next bytes speak.
+            let next = !close && exchange.normal.upgrade.is_none();
+            Ok(if next { After::Next } else { After::Close })
+        }
+        Err(cut) => {
+            exchange.answer.details = match cut {
+                Cut::Receiver => "client_disconnected",
+                Cut::SenderLate => "upstream_body_timeout",
+                Cut::Sender(_) => "upstream_body_cut",
+            };
+            Ok(After::Abort)
+        }
+    }
+}

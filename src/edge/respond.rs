@@ -1,0 +1,196 @@
+//! Answers of our own: failures, redirects, `/ping`, and our pages as control returns them.
+
+use bytes::Bytes;
+
+use super::codec::h1::{After, Connection};
+use super::exchange::Exchange;
+use super::failure::Failure;
+use super::upstream::response::write_status_line;
+use super::worker::Worker;
+use crate::http::fields::{FieldKind, is_token, value_is_clean};
+use crate::http::framing::BodyLength;
+use crate::http::page::failure::{Failure as Page, Hop, Link};
+use crate::http::page::{CONTENT_SECURITY_POLICY, speaks};
+use crate::telemetry::access_log::Source;
+
+/// An answer of our own.
+struct Own<'a> {
+    status: u16,
+    fields: Vec<(&'a str, &'a str)>,
+    body: &'a [u8],
+    close: bool,
+}
+
+/// `/ping` and `/healthz`: GET and HEAD.
+pub async fn ping(worker: &Worker, client: &mut Connection, exchange: &mut Exchange) -> Result<After, Failure> {
+    let allowed = matches!(exchange.method(), "GET" | "HEAD");
+    let (status, body): (u16, &[u8]) = if allowed { (200, b"OK\n") } else { (405, b"") };
+    exchange.answered(status, Source::Portal, "ping");
+    let mut fields = vec![("content-type", "text/plain; charset=utf-8")];
+    if !allowed {
+        fields.push(("allow", "GET, HEAD"));
+    }
+    let close = closes(worker, exchange);
+    send(worker, client, exchange, Own { status, fields, body, close }).await
+}
+
+/// A page of control's.
+pub async fn page(
+    worker: &Worker,
+    client: &mut Connection,
+    exchange: &mut Exchange,
+    response: ::http::Response<Bytes>,
+) -> Result<After, Failure> {
+    let status = response.status().as_u16();
+    exchange.answered(status, Source::Portal, "portal");
+    let fields = response
+        .headers()
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "content-length" | "transfer-encoding" | "connection"))
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    let close = closes(worker, exchange);
+    send(worker, client, exchange, Own { status, fields, body: response.body(), close }).await
+}
+
+/// Says what failed, in the form that the client understands.
+pub async fn failure(worker: &Worker, client: &mut Connection, exchange: &mut Exchange, failure: Failure) -> After {
+    let meaning = failure.meaning();
+    exchange.answered(meaning.status, meaning.source, meaning.slug);
+    if meaning.status == 0 {
+        return After::Abort;
+    }
+    let close = failure.closes() || closes(worker, exchange);
+    let sent = match &failure {
+        Failure::SignIn(location) | Failure::PathRedirect(location) => {
+            let fields = vec![("location", location.as_str()), ("cache-control", "no-store")];
+            send(worker, client, exchange, Own { status: meaning.status, fields, body: b"", close }).await
+        }
+        _ => {
+            let answer = page_of(exchange, &failure, &meaning.text);
+            let mut fields = vec![("content-type", answer.content_type), ("cache-control", "no-store")];
+            fields.push(("content-security-policy", CONTENT_SECURITY_POLICY));
+            fields.push(("x-content-type-options", "nosniff"));
+            let code = answer.grpc.as_ref().map(|grpc| grpc.code.to_string());
+            if let (Some(grpc), Some(code)) = (&answer.grpc, &code) {
+                fields.push(("grpc-status", code));
+                fields.push(("grpc-message", &grpc.message));
+            }
+            if meaning.status == 426 {
+                fields.push(("upgrade", "HTTP/1.1"));
+            }
+            let own = Own { status: answer.status, fields, body: answer.body.as_bytes(), close };
+            send(worker, client, exchange, own).await
+        }
+    };
+    sent.unwrap_or(After::Abort)
+}
+
+fn page_of(exchange: &Exchange, failure: &Failure, text: &str) -> crate::http::page::failure::Answer {
+    let head = &exchange.head;
+    let content_type =
+        head.pairs().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type")).map(|(_, value)| value);
+    let language = speaks(head.first(FieldKind::Accept), content_type, head.first(FieldKind::UserAgent));
+    let meaning = failure.meaning();
+    let reason = ::http::StatusCode::from_u16(meaning.status).ok().and_then(|code| code.canonical_reason());
+    let conditions: Vec<&str> = match failure {
+        Failure::Denied { conditions, .. } => conditions.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let session = exchange.session.known.as_ref().map(|known| &*known.session);
+    let who = session.map(|s| if s.email.is_empty() { &*s.user_id } else { &*s.email });
+    let denied = matches!(failure, Failure::Denied { .. });
+    let links: &[Link<'_>] = match denied && who.is_some() {
+        true => &[
+            Link { label: "Who am I?", href: "/.pomerium/" },
+            Link { label: "Sign out", href: "/.pomerium/sign_out" },
+        ],
+        false => &[],
+    };
+    Page {
+        status: meaning.status,
+        title: reason.unwrap_or("Error"),
+        text,
+        broken: hop(meaning.source),
+        request_id: &exchange.request_id,
+        signed_in_as: who.filter(|_| denied),
+        conditions: &conditions,
+        advice: advice(failure),
+        links,
+    }
+    .answer(language)
+}
+
+fn hop(source: Source) -> Option<Hop> {
+    match source {
+        Source::UpstreamConnect | Source::UpstreamTimeout | Source::UpstreamProtocol => Some(Hop::Upstream),
+        Source::Internal | Source::Draining => Some(Hop::Edge),
+        _ => None,
+    }
+}
+
+fn advice(failure: &Failure) -> Option<&'static str> {
+    match failure.meaning().source {
+        Source::UpstreamConnect | Source::UpstreamTimeout | Source::UpstreamProtocol => {
+            Some("Try again in a moment. If it stays like this, tell whoever runs this service, with the request id.")
+        }
+        Source::AuthDeny if matches!(failure, Failure::Denied { .. }) => {
+            Some("Sign in as somebody who may, or ask for access and mention the request id.")
+        }
+        _ => None,
+    }
+}
+
+/// Whether the connection ends after this answer: the client asked for it, we drain, or the request has a body that
+/// nobody will read.
+fn closes(worker: &Worker, exchange: &Exchange) -> bool {
+    let unread = !matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0));
+    exchange.normal.close || worker.draining.get() || unread || exchange.normal.upgrade.is_some()
+}
+
+async fn send(
+    worker: &Worker,
+    client: &mut Connection,
+    exchange: &mut Exchange,
+    own: Own<'_>,
+) -> Result<After, Failure> {
+    let mut out = worker.buffers.take();
+    write_status_line(own.status, &mut out);
+    for (name, value) in &own.fields {
+        debug_assert!(is_token(name.as_bytes()));
+        // A value of ours that would end its line is a defect; it must not become a hole.
+        if value_is_clean(value.as_bytes()) {
+            line(&mut out, name, value);
+        }
+    }
+    line(&mut out, "x-pomerium-intercepted-response", "true");
+    if !exchange.request_id.is_empty() {
+        line(&mut out, "x-request-id", &exchange.request_id);
+    }
+    let has_length = !matches!(own.status, 100..=199 | 204 | 304);
+    if has_length {
+        line(&mut out, "content-length", itoa::Buffer::new().format(own.body.len()));
+    }
+    if own.close {
+        line(&mut out, "connection", "close");
+    }
+    out.extend_from_slice(b"\r\n");
+    let has_body = has_length && exchange.method() != "HEAD";
+    if has_body {
+        out.extend_from_slice(own.body);
+        exchange.answer.size = own.body.len() as u64;
+    }
+    client.deadline.set_write(worker.clock.now_ms() + exchange.plan.timeouts.write.as_millis() as u64);
+    let result = client.writer.write_all(&mut out).await;
+    client.deadline.clear_write();
+    worker.buffers.give(out);
+    result.map_err(|_| Failure::ClientGone)?;
+    Ok(if own.close { After::Close } else { After::Next })
+}
+
+fn line(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}

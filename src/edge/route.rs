@@ -1,0 +1,47 @@
+//! Chooses the route: once. Its identity is carried in the exchange from here on and never looked up again.
+
+use super::exchange::Exchange;
+use super::failure::Failure;
+use crate::plan::route::Found;
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// `/ping`, `/healthz`: answered at once, on every host.
+    Ping,
+    /// One of our own pages.
+    Portal,
+    /// The route in `exchange.route`.
+    Upstream,
+}
+
+/// Finds the way and sets `exchange.route` when it is a route's.
+pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
+    if matches!(exchange.path(), "/ping" | "/healthz") {
+        return Ok(Way::Ping);
+    }
+    let plan = exchange.plan.clone();
+    let port = exchange.normal.authority.port.or(Some(exchange.client.default_port()));
+    let is_authenticate = plan.identity.is_authenticate_host(exchange.host());
+    if is_authenticate {
+        return Ok(Way::Portal);
+    }
+    match plan.routes.find(exchange.host(), port, exchange.path()) {
+        Found::NoHost => Err(Failure::NoHost),
+        _ if is_own_page(exchange.path(), plan.identity.authenticate.is_none()) => Ok(Way::Portal),
+        Found::NoPath => Err(Failure::NoPath),
+        Found::Route(route) => {
+            exchange.route = Some(route.clone());
+            Ok(Way::Upstream)
+        }
+    }
+}
+
+/// Paths that are ours on a route's host. `/oauth2/callback` is among them only where the host signs people in itself.
+fn is_own_page(path: &str, signs_in: bool) -> bool {
+    path == "/.pomerium"
+        || path.starts_with("/.pomerium/")
+        || path == "/.well-known/pomerium"
+        || path.starts_with("/.well-known/pomerium/")
+        || (signs_in && path == "/oauth2/callback")
+}

@@ -1,0 +1,126 @@
+//! Brings a request to its one normal form, once. What cannot be brought there is refused.
+
+use std::borrow::Cow;
+
+use super::exchange::{Exchange, Upgrade};
+use super::failure::{Failure, Refusal};
+use super::request_id::RequestIds;
+use crate::http::authority::{self, Authority};
+use crate::http::fields::{self, FieldKind};
+use crate::http::path::{self, PathError};
+use crate::http::{framing, head::Span};
+
+/// Fills `exchange.normal` and the request id.
+pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure> {
+    exchange.request_id = request_id(exchange, ids);
+    if !exchange.head.is_1_1 {
+        return Err(Failure::Http10);
+    }
+    exchange.normal.body = framing::of_request(true, exchange.head.pairs()).map_err(Failure::Framing)?;
+    connection(exchange);
+    target(exchange)?;
+    if exchange.head.fields().iter().any(|field| field.kind == FieldKind::Underscore) {
+        return Err(Failure::Underscore);
+    }
+    Ok(())
+}
+
+fn request_id(exchange: &Exchange, ids: &RequestIds) -> Box<str> {
+    exchange.head.first(FieldKind::RequestId).and_then(RequestIds::accept).map_or_else(|| ids.next(), Into::into)
+}
+
+/// What the client says about the connection itself.
+fn connection(exchange: &mut Exchange) {
+    let head = &exchange.head;
+    let mut close = false;
+    let mut upgrade = false;
+    for option in head.all(FieldKind::Connection).flat_map(fields::connection_options) {
+        close |= option.eq_ignore_ascii_case(b"close");
+        upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+    }
+    let mut protocols = head.all(FieldKind::Upgrade);
+    let asked = match (protocols.next(), protocols.next()) {
+        (Some(one), None) if one.eq_ignore_ascii_case(b"websocket") => Some(Upgrade::WebSocket),
+        (Some(_), _) => Some(Upgrade::Other),
+        (None, _) => None,
+    };
+    let expects = head.first(FieldKind::Expect).is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    exchange.normal.close = close;
+    exchange.normal.upgrade = asked.filter(|_| upgrade);
+    exchange.normal.expects_continue = expects;
+}
+
+/// The forms of RFC 9112 section 3.2 that are served: origin-form and absolute-form, and `OPTIONS *`.
+fn target(exchange: &mut Exchange) -> Result<(), Failure> {
+    let host = host(exchange)?;
+    let span = exchange.head.target_span();
+    let target = exchange.head.target();
+    if exchange.method() == "CONNECT" {
+        return Err(Failure::MethodRefused);
+    }
+    let (authority, start) = match target.first() {
+        Some(b'/') => (host, 0),
+        Some(b'*') if target.len() == 1 && exchange.method() == "OPTIONS" => {
+            exchange.normal.authority = host;
+            exchange.normal.set_path("/");
+            return Ok(());
+        }
+        _ => absolute(target, &host, exchange.client.default_port())?,
+    };
+    let rest = &target[start..];
+    let length = memchr::memchr(b'?', rest).unwrap_or(rest.len());
+    let (raw, query) = rest.split_at(length);
+    if !path::query_is_clean(query) {
+        return Err(Failure::Target(Refusal::Query));
+    }
+    let query = (!query.is_empty()).then(|| span.part(start + length + 1, target.len()));
+    let asked = if raw.is_empty() { b"/" } else { raw };
+    let rewritten = match path::normalize(asked, &exchange.plan.path_rules) {
+        Ok(path) => match path.into_encoded() {
+            Cow::Borrowed(_) if !raw.is_empty() => None,
+            path => Some(path.into_owned()),
+        },
+        Err(PathError::Redirect(path)) => return Err(Failure::PathRedirect(redirect_target(path, query, exchange))),
+        Err(error) => return Err(Failure::Path(error)),
+    };
+    let as_sent = span.part(start, start + length);
+    exchange.normal.authority = authority;
+    exchange.normal.query = query;
+    match rewritten {
+        None => exchange.normal.set_path_as_sent(as_sent),
+        Some(path) => exchange.normal.set_path(&path),
+    }
+    Ok(())
+}
+
+fn redirect_target(path: String, query: Option<Span>, exchange: &Exchange) -> String {
+    match query {
+        Some(query) => path + "?" + exchange.head.text(query),
+        None => path,
+    }
+}
+
+fn host(exchange: &Exchange) -> Result<Authority<'static>, Failure> {
+    let mut hosts = exchange.head.all(FieldKind::Host);
+    let host = hosts.next().ok_or(Failure::Host(Refusal::Missing))?;
+    if hosts.next().is_some() {
+        return Err(Failure::Host(Refusal::Repeated));
+    }
+    authority::parse(host).map(Authority::into_owned).map_err(|e| Failure::Host(e.into()))
+}
+
+/// An absolute-form target: its authority, which must agree with Host, and where its path starts.
+fn absolute(target: &[u8], host: &Authority<'static>, default_port: u16) -> Result<(Authority<'static>, usize), Failure> {
+    let form = || Failure::Target(Refusal::Form);
+    let scheme = [&b"http://"[..], b"https://"]
+        .into_iter()
+        .find(|scheme| target.len() > scheme.len() && target[..scheme.len()].eq_ignore_ascii_case(scheme))
+        .ok_or_else(form)?;
+    let rest = &target[scheme.len()..];
+    let length = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+    let named = authority::parse(&rest[..length]).map_err(|e| Failure::Target(e.into()))?;
+    if !named.agrees_with(host, default_port) {
+        return Err(Failure::Target(Refusal::Disagree));
+    }
+    Ok((named.into_owned(), scheme.len() + length))
+}

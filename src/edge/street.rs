@@ -1,0 +1,149 @@
+//! The road that a connection and each of its requests travel: the only file that knows the order.
+//!
+//! accept → preface (PROXY protocol) → TLS → HTTP/1.1, and per request: sanitize → route → session → authorize →
+//! vouch → balance → upstream → relay or tunnel → respond → record. A station takes what it needs and returns a value
+//! or a [`Failure`]; stations never call stations.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::codec::h1::{After, Connection, NoHead};
+use super::exchange::{Client, Exchange};
+use super::failure::Failure;
+use super::route::Way;
+use super::wire::{self, Reader, Session, TlsError, Writer};
+use super::worker::Worker;
+use super::{authorize, portal, record, relay, respond, route, sanitize, session};
+use crate::edge::deadline::Deadline;
+use crate::edge::preface;
+use crate::http::head::RequestHead;
+use crate::net::tcp::Stream;
+use crate::plan::Plan;
+
+/// Serves one client connection to its end.
+pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr) {
+    let _ = stream.set_nodelay();
+    let (reader, writer, control) = wire::clear(stream);
+    let deadline = worker.deadlines.watch(control);
+    let opened = Box::pin(open(worker, reader, writer, deadline, peer)).await;
+    let Some(mut client) = opened else { return };
+    loop {
+        let plan = worker.plan();
+        let after = match client.read_head(worker, &plan.timeouts).await {
+            Ok(head) => Box::pin(serve_request(worker, &mut client, plan, head)).await,
+            Err(NoHead::Done) => After::Close,
+            Err(NoHead::Late) => refuse(worker, &mut client, plan, Failure::HeadTimeout).await,
+            Err(NoHead::Refused(error)) => refuse(worker, &mut client, plan, Failure::Head(error)).await,
+        };
+        match after {
+            After::Next => {}
+            After::Close => return Box::pin(client.close(worker)).await,
+            After::Abort => return,
+        }
+    }
+}
+
+/// PROXY header and TLS, both within `timeouts.head`; `None` when the connection was refused (and that was recorded).
+async fn open(
+    worker: &Rc<Worker>,
+    mut reader: Reader,
+    mut writer: Writer,
+    deadline: Rc<Deadline>,
+    peer: SocketAddr,
+) -> Option<Connection> {
+    let plan = worker.plan();
+    deadline.set_read(worker.clock.now_ms() + plan.timeouts.head.as_millis() as u64);
+    let mut early = Vec::new();
+    let mut address = peer;
+    if let Some(proxy) = &plan.listener.proxy_protocol {
+        match preface::read(&mut reader, &mut early, proxy, peer).await {
+            Ok(source) => address = source.unwrap_or(peer),
+            Err(error) => {
+                worker.cells.proxy_reject(error.slug());
+                worker.cells.connection_rejected("proxy_protocol");
+                tracing::warn!(peer = %peer, cause = error.slug(), error = %error, "connection refused: PROXY protocol");
+                return None;
+            }
+        }
+    }
+    let secure = !plan.listener.insecure;
+    let mut inbox = early;
+    if secure {
+        let early = std::mem::take(&mut inbox);
+        match secured(worker, &mut reader, &mut writer, early).await {
+            Ok(version) => worker.cells.tls_handshake(version, "ok"),
+            Err(error) => {
+                let result = if deadline.fired() { "timeout" } else { tls_result(&error) };
+                worker.cells.tls_handshake("none", result);
+                tracing::info!(ip = %address.ip(), "downstream-transport-failure-reason" = %error, "listener connection failure");
+                return None;
+            }
+        }
+        wire::take_early(&reader, &mut inbox);
+    }
+    deadline.clear_read();
+    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    Some(Connection { reader, writer, deadline, inbox, who: Client { address, secure } })
+}
+
+async fn secured(
+    worker: &Worker,
+    reader: &mut Reader,
+    writer: &mut Writer,
+    early: Vec<u8>,
+) -> Result<&'static str, TlsError> {
+    let session = Session::server(worker.tls.clone())?;
+    let agreed = wire::handshake(reader, writer, session, early).await?;
+    Ok(agreed.version)
+}
+
+fn tls_result(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::Protocol(rustls::Error::AlertReceived(_)) => "alert",
+        TlsError::Protocol(_) | TlsError::Oversize(_) | TlsError::Exhausted => "protocol",
+        TlsError::Closed | TlsError::Io(_) => "closed",
+    }
+}
+
+/// Serves one request and records it, whatever became of it.
+async fn serve_request(worker: &Rc<Worker>, client: &mut Connection, plan: std::sync::Arc<Plan>, head: RequestHead) -> After {
+    let mut exchange = Exchange::new(plan, client.who, head);
+    let after = match pass(worker, client, &mut exchange).await {
+        Ok(after) => after,
+        Err(failure) => respond::failure(worker, client, &mut exchange, failure).await,
+    };
+    record::write(worker, &exchange);
+    let (bytes, _) = exchange.head.into_room();
+    worker.buffers.give(bytes);
+    after
+}
+
+/// A request whose head never became one.
+async fn refuse(worker: &Rc<Worker>, client: &mut Connection, plan: std::sync::Arc<Plan>, failure: Failure) -> After {
+    let mut exchange = Exchange::new(plan, client.who, RequestHead::default());
+    exchange.request_id = worker.request_ids.next();
+    let after = respond::failure(worker, client, &mut exchange, failure).await;
+    record::write(worker, &exchange);
+    if after == After::Next { After::Close } else { after }
+}
+
+/// The stations, in order.
+async fn pass(worker: &Rc<Worker>, client: &mut Connection, exchange: &mut Exchange) -> Result<After, Failure> {
+    sanitize::request(exchange, &worker.request_ids)?;
+    let way = route::find(exchange)?;
+    match way {
+        Way::Ping => respond::ping(worker, client, exchange).await,
+        Way::Portal => {
+            session::identify(worker, exchange).await?;
+            portal::visit(worker, client, exchange).await
+        }
+        Way::Upstream => {
+            let asks_who = exchange.route.as_ref().is_some_and(|r| r.pass_identity || r.policy.needs_session());
+            if asks_who {
+                session::identify(worker, exchange).await?;
+            }
+            authorize::decide(worker, exchange)?;
+            relay::forward(worker, client, exchange).await
+        }
+    }
+}

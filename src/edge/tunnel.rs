@@ -1,0 +1,125 @@
+//! A connection that was upgraded: bytes flow both ways until both sides have ended. It is cut when its session ends.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::codec::h1::{After, Connection as Client};
+use super::exchange::Exchange;
+use super::race::{First, first};
+use super::session::{Known, still_good};
+use super::upstream::Connection;
+use super::wire::{READ_BYTES, Reader, Writer};
+use super::worker::Worker;
+use crate::net::tcp::Control;
+use crate::net::timer;
+
+/// How often a tunnel looks whether its session was revoked or has ended.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// Why a tunnel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Client,
+    Upstream,
+    SessionOver,
+    Drain,
+}
+
+impl End {
+    fn cause(self) -> &'static str {
+        match self {
+            End::Client => "client",
+            End::Upstream => "upstream",
+            End::SessionOver => "session_revoked",
+            End::Drain => "drain",
+        }
+    }
+}
+
+/// Runs the tunnel to its end.
+pub async fn run(worker: &Worker, client: &mut Client, exchange: &mut Exchange, mut upstream: Connection) -> After {
+    let route = exchange.route.as_ref().map_or(0, |route| route.index);
+    worker.cells.stream_opened(route);
+    client.deadline.clear_read();
+    upstream.deadline.clear_read();
+    let (to_client, to_upstream) = (client.deadline.control().clone(), upstream.deadline.control().clone());
+    let (mut up, mut down) = (0, 0);
+    let end = {
+        let upwards = copy(&mut client.reader, &mut client.inbox, &mut upstream.writer, &to_upstream, &mut up);
+        let downwards = copy(&mut upstream.reader, &mut upstream.inbox, &mut client.writer, &to_client, &mut down);
+        let flowing = pin!(both(upwards, downwards));
+        let watching = pin!(watch(worker, exchange.session.known.clone()));
+        match first(flowing, watching).await {
+            First::Left(end) | First::Right(end) => end,
+        }
+    };
+    worker.cells.stream_closed(route, end.cause());
+    exchange.answer.size = down;
+    exchange.answer.details = match end {
+        End::SessionOver => "session_revoked",
+        End::Drain => "draining",
+        End::Client | End::Upstream => "via_upstream",
+    };
+    After::Abort
+}
+
+/// Both directions, each to its own end; says who ended first.
+async fn both(upwards: impl Future<Output = ()>, downwards: impl Future<Output = ()>) -> End {
+    let (mut upwards, mut downwards) = (pin!(upwards), pin!(downwards));
+    match first(upwards.as_mut(), downwards.as_mut()).await {
+        First::Left(()) => {
+            downwards.await;
+            End::Client
+        }
+        First::Right(()) => {
+            upwards.await;
+            End::Upstream
+        }
+    }
+}
+
+/// Copies until the sender ends, then passes the end on. A direction that breaks ends the other one too.
+async fn copy(reader: &mut Reader, inbox: &mut Vec<u8>, writer: &mut Writer, to: &Control, size: &mut u64) {
+    loop {
+        if !inbox.is_empty() {
+            *size += inbox.len() as u64;
+            if writer.write_all(inbox).await.is_err() {
+                break;
+            }
+        }
+        match reader.read(inbox, READ_BYTES).await {
+            Ok(1..) => {}
+            Ok(_) => {
+                writer.finish(to).await;
+                return;
+            }
+            Err(_) => break,
+        }
+    }
+    to.shutdown();
+}
+
+/// Ends when the session does, or the worker's drain time is over.
+async fn watch(worker: &Worker, known: Option<Rc<Known>>) -> End {
+    let mut epoch = worker.door.revocations.epoch();
+    loop {
+        timer::sleep(WATCH_EVERY).await;
+        if worker.draining.get() {
+            return End::Drain;
+        }
+        let Some(known) = &known else { continue };
+        if !known.session.is_valid_at(worker.clock.unix()) {
+            return End::SessionOver;
+        }
+        let current = worker.door.revocations.epoch();
+        if current != epoch {
+            match still_good(worker, known).await {
+                Some(true) => epoch = current,
+                Some(false) => return End::SessionOver,
+                // Nobody can say now: ask again soon.
+                None => {}
+            }
+        }
+    }
+}

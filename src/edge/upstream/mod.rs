@@ -1,0 +1,26 @@
+//! Towards the endpoints: connections and their pool, the request as it is sent, the response as it is read.
+
+pub mod connect;
+pub mod pool;
+pub mod request;
+pub mod response;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::deadline::Deadline;
+use super::wire::{Reader, Writer};
+use crate::plan::cluster::Endpoint;
+
+/// A connection to an endpoint.
+pub struct Connection {
+    pub reader: Reader,
+    pub writer: Writer,
+    pub deadline: Rc<Deadline>,
+    pub endpoint: Arc<Endpoint>,
+    /// Plaintext read and not yet used.
+    pub inbox: Vec<u8>,
+    /// It served another request before.
+    pub reused: bool,
+    key: pool::Key,
+}

@@ -1,0 +1,76 @@
+//! Idle connections to endpoints, kept per worker for the next request.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use super::Connection;
+use crate::net::tcp::Glance;
+
+/// Most idle connections kept to one endpoint.
+const IDLE_PER_ENDPOINT_MAX: usize = 256;
+/// An idle connection older than this is closed.
+const IDLE_MS_MAX: u64 = 20_000;
+
+/// Connections are interchangeable when the address and the TLS settings are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub address: SocketAddr,
+    /// [`crate::plan::cluster::Cluster::tls_key`].
+    pub tls: u64,
+}
+
+struct Idle {
+    connection: Connection,
+    since_ms: u64,
+}
+
+#[derive(Default)]
+pub struct Pool(RefCell<HashMap<Key, Vec<Idle>>>);
+
+impl Pool {
+    /// The connection used last, if it is still open and silent. One that has something to read is no longer in step
+    /// with its requests (a late or surplus answer): it is closed, never used.
+    pub fn take(&self, key: Key) -> Option<Connection> {
+        let mut map = self.0.borrow_mut();
+        let idle = map.get_mut(&key)?;
+        while let Some(Idle { mut connection, .. }) = idle.pop() {
+            if connection.deadline.control().glance() == Glance::Quiet {
+                connection.reused = true;
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose last exchange ended cleanly.
+    pub fn put(&self, mut connection: Connection, now_ms: u64) {
+        if !connection.inbox.is_empty() {
+            return;
+        }
+        connection.inbox = Vec::new();
+        connection.writer.rest();
+        connection.deadline.clear_read();
+        connection.deadline.clear_write();
+        let mut map = self.0.borrow_mut();
+        let idle = map.entry(connection.key).or_default();
+        if idle.len() < IDLE_PER_ENDPOINT_MAX {
+            idle.push(Idle { connection, since_ms: now_ms });
+        }
+    }
+
+    /// Closes what has been idle for too long.
+    pub fn sweep(&self, now_ms: u64) {
+        self.0.borrow_mut().retain(|_, idle| {
+            idle.retain(|one| {
+                now_ms.saturating_sub(one.since_ms) < IDLE_MS_MAX
+            });
+            !idle.is_empty()
+        });
+    }
+
+    /// How many connections are idle.
+    pub fn idle(&self) -> usize {
+        self.0.borrow().values().map(Vec::len).sum()
+    }
+}

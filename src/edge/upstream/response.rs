@@ -1,0 +1,190 @@
+//! The response as it is read from the upstream and as the client gets it. The upstream is not trusted with framing.
+
+use std::mem::MaybeUninit;
+
+use crate::edge::exchange::Exchange;
+use crate::edge::failure::Failure;
+use crate::http::fields::{self, FieldKind};
+use crate::http::framing::{self, BodyLength};
+use crate::http::head::{End, FIELDS_MAX, find_end, refusal};
+use crate::plan::route::Route;
+
+/// Fields for which there is room without asking the allocator.
+const FIELDS_USUAL: usize = 64;
+
+/// What the head of a final response says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    pub body: BodyLength,
+    /// The upstream keeps the connection open.
+    pub keep_alive: bool,
+}
+
+/// What the first bytes of the inbox hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Not whole yet; the next look may start here.
+    Incomplete(usize),
+    /// An interim response of so many bytes, to be skipped.
+    Interim(usize),
+    /// A final response (or 101) whose head has so many bytes; the client's head was written.
+    Final(Response, usize),
+}
+
+/// Looks for a response head at the start of `inbox`, of which `seen` bytes were looked at before. When one is whole, the
+/// head for the client is appended to `out`.
+pub fn read_head(
+    exchange: &Exchange,
+    route: &Route,
+    inbox: &[u8],
+    seen: usize,
+    close: bool,
+    out: &mut Vec<u8>,
+) -> Result<Found, Failure> {
+    let length = match find_end(inbox, seen) {
+        Ok(End::NotYet(seen)) => return Ok(Found::Incomplete(seen)),
+        Ok(End::At(length)) => length,
+        Err(_) => return Err(Failure::UpstreamProtocol("the response head is malformed")),
+    };
+    let bytes = &inbox[..length];
+    let mut usual = [const { MaybeUninit::uninit() }; FIELDS_USUAL];
+    let mut response = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let result = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut usual);
+    match result {
+        Ok(httparse::Status::Complete(parsed)) if parsed == length => translate(exchange, route, &response, length, close, out),
+        Err(httparse::Error::TooManyHeaders) => {
+            let mut many = vec![const { MaybeUninit::uninit() }; FIELDS_MAX];
+            let mut response = httparse::Response::new(&mut []);
+            match parser.parse_response_with_uninit_headers(&mut response, bytes, &mut many) {
+                Ok(httparse::Status::Complete(parsed)) if parsed == length => {
+                    translate(exchange, route, &response, length, close, out)
+                }
+                _ => Err(Failure::UpstreamProtocol("the response head has too many fields")),
+            }
+        }
+        Ok(_) => Err(Failure::UpstreamProtocol("the response head is malformed")),
+        Err(error) => {
+            tracing::debug!(error = %refusal(error), "response head refused");
+            Err(Failure::UpstreamProtocol("the response head is malformed"))
+        }
+    }
+}
+
+fn translate(
+    exchange: &Exchange,
+    route: &Route,
+    response: &httparse::Response<'_, '_>,
+    length: usize,
+    close: bool,
+    out: &mut Vec<u8>,
+) -> Result<Found, Failure> {
+    let (Some(status), Some(version)) = (response.code, response.version) else {
+        return Err(Failure::UpstreamProtocol("the status line is malformed"));
+    };
+    if !(100..=599).contains(&status) {
+        return Err(Failure::UpstreamProtocol("the status is out of range"));
+    }
+    if status == 101 && exchange.normal.upgrade.is_none() {
+        return Err(Failure::UpstreamProtocol("101 without a request to upgrade"));
+    }
+    if (100..200).contains(&status) && status != 101 {
+        return Ok(Found::Interim(length));
+    }
+    let pairs = response.headers.iter().map(|header| (header.name.as_bytes(), header.value));
+    let is_head = exchange.method() == "HEAD";
+    let body = framing::of_response(is_head, false, status, version == 1, pairs)
+        .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
+    let keep_alive = version == 1 && body != BodyLength::UntilClose && !says_close(response);
+    let out_start = out.len();
+    write_head(route, response, status, body, close, out);
+    debug_assert!(out.len() > out_start);
+    Ok(Found::Final(Response { status, body, keep_alive }, length))
+}
+
+fn says_close(response: &httparse::Response<'_, '_>) -> bool {
+    response
+        .headers
+        .iter()
+        .filter(|header| header.name.eq_ignore_ascii_case("connection"))
+        .flat_map(|header| fields::connection_options(header.value))
+        .any(|option| option.eq_ignore_ascii_case(b"close"))
+}
+
+fn write_head(
+    route: &Route,
+    response: &httparse::Response<'_, '_>,
+    status: u16,
+    body: BodyLength,
+    close: bool,
+    out: &mut Vec<u8>,
+) {
+    write_status_line(status, out);
+    // An answer without a body may still tell its length (HEAD, 304).
+    let tells_length = body == BodyLength::None && status != 101 && status != 204;
+    for header in response.headers.iter() {
+        let name = header.name.as_bytes();
+        match fields::classify(name) {
+            FieldKind::ContentLength if tells_length => {}
+            FieldKind::ContentLength
+            | FieldKind::TransferEncoding
+            | FieldKind::Connection
+            | FieldKind::KeepAlive
+            | FieldKind::ProxyConnection
+            | FieldKind::ProxyAuthenticate
+            | FieldKind::Te
+            | FieldKind::Trailer
+            | FieldKind::Upgrade => continue,
+            _ => {}
+        }
+        if route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes())) {
+            continue;
+        }
+        line(out, name, header.value);
+    }
+    for (name, value) in &route.response_headers {
+        line(out, name.as_bytes(), value.as_bytes());
+    }
+    write_framing(status, body, close, out);
+}
+
+/// `HTTP/1.1 200 OK` with the standard reason phrase.
+pub fn write_status_line(status: u16, out: &mut Vec<u8>) {
+    if status == 200 {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+    out.push(b' ');
+    let reason = ::http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
+    out.extend_from_slice(reason.unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How long the body is, and whether the connection goes on; ends the head.
+fn write_framing(status: u16, body: BodyLength, close: bool, out: &mut Vec<u8>) {
+    match body {
+        BodyLength::None => {}
+        BodyLength::Fixed(length) => {
+            out.extend_from_slice(b"content-length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        BodyLength::Chunked | BodyLength::UntilClose => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+    }
+    if status == 101 {
+        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+    } else if close {
+        out.extend_from_slice(b"connection: close\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}

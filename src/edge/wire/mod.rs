@@ -1,0 +1,133 @@
+//! Bytes of a connection, clear or over TLS, read and written through owned buffers.
+
+mod tls;
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use crate::net::tcp::{Control, ReadHalf, Stream, WriteHalf};
+pub use tls::{Handshake, Session, TlsError};
+
+/// Most bytes taken from the socket at once while a message flows.
+pub const READ_BYTES: usize = 16 * 1024;
+/// Bytes offered to the socket while it is idle, so that an idle connection holds little memory.
+pub const IDLE_READ_BYTES: usize = 1024;
+
+/// The half that reads.
+pub struct Reader {
+    socket: ReadHalf,
+    tls: Option<Rc<RefCell<Session>>>,
+}
+
+/// The half that writes.
+pub struct Writer {
+    socket: WriteHalf,
+    tls: Option<Rc<RefCell<Session>>>,
+    /// Where ciphertext is made; kept between writes of one exchange.
+    sealed: Vec<u8>,
+}
+
+/// Splits a stream of clear bytes.
+pub fn clear(stream: Stream) -> (Reader, Writer, Control) {
+    let (read, write, control) = stream.split();
+    (Reader { socket: read, tls: None }, Writer { socket: write, tls: None, sealed: Vec::new() }, control)
+}
+
+impl Reader {
+    /// Reads once, appending plaintext to `buffer`; 0 is the end of the stream (for TLS: a close_notify; a bare end of
+    /// TCP is an error, so that a cut message is not taken for a whole one).
+    pub async fn read(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
+        let Some(tls) = &self.tls else { return self.socket.read(buffer, room).await };
+        loop {
+            let mut sealed = Vec::new();
+            let count = self.socket.read(&mut sealed, room).await?;
+            let mut session = tls.borrow_mut();
+            if count == 0 {
+                return if session.peer_closed() { Ok(0) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+            }
+            let opened = session.open(sealed, buffer).map_err(io::Error::other)?;
+            if opened > 0 || session.peer_closed() {
+                return Ok(opened);
+            }
+        }
+    }
+
+    /// Turns this reader into one of TLS plaintext.
+    fn attach(&mut self, session: Rc<RefCell<Session>>) {
+        self.tls = Some(session);
+    }
+}
+
+impl Writer {
+    /// Writes all of `bytes` and leaves it empty, its room kept for reuse.
+    pub async fn write_all(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let Some(tls) = &self.tls else {
+            let (result, returned) = self.socket.write_all(std::mem::take(bytes)).await;
+            *bytes = returned;
+            bytes.clear();
+            return result;
+        };
+        tls.borrow_mut().seal(bytes, &mut self.sealed).map_err(io::Error::other)?;
+        bytes.clear();
+        self.flush().await
+    }
+
+    /// Says goodbye: close_notify for TLS, then the end of the sending direction.
+    pub async fn finish(&mut self, control: &Control) {
+        if let Some(tls) = &self.tls {
+            tls.borrow_mut().close(&mut self.sealed);
+            let _ = self.flush().await;
+        }
+        control.shutdown_write();
+    }
+
+    /// Forgets the room kept for ciphertext; called when the connection falls idle.
+    pub fn rest(&mut self) {
+        self.sealed = Vec::new();
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let (result, mut returned) = self.socket.write_all(std::mem::take(&mut self.sealed)).await;
+        returned.clear();
+        self.sealed = returned;
+        result
+    }
+}
+
+/// Runs a handshake over freshly split halves; `early` holds bytes that were already read from the socket.
+pub async fn handshake(
+    reader: &mut Reader,
+    writer: &mut Writer,
+    session: Session,
+    early: Vec<u8>,
+) -> Result<Handshake, TlsError> {
+    let mut session = session;
+    let mut incoming = early;
+    loop {
+        let done = session.advance(std::mem::take(&mut incoming), &mut writer.sealed);
+        // Also on failure: what is sealed then is the alert that tells the peer why.
+        if !writer.sealed.is_empty() {
+            writer.flush().await?;
+        }
+        if done? {
+            break;
+        }
+        if reader.socket.read(&mut incoming, READ_BYTES).await? == 0 {
+            return Err(TlsError::Closed);
+        }
+    }
+    let summary = session.summary();
+    writer.sealed = Vec::new();
+    let session = Rc::new(RefCell::new(session));
+    reader.attach(session.clone());
+    writer.tls = Some(session);
+    Ok(summary)
+}
+
+/// Plaintext that arrived together with the end of the handshake.
+pub fn take_early(reader: &Reader, buffer: &mut Vec<u8>) {
+    if let Some(tls) = &reader.tls {
+        tls.borrow_mut().take_early(buffer);
+    }
+}

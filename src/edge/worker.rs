@@ -1,0 +1,178 @@
+//! What one core owns. Nothing here is shared with another core but the door to control and the metric catalogue.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustls::ServerConfig;
+
+use super::balance::Turns;
+use super::buffers::Buffers;
+use super::clock::Clock;
+use super::deadline::Deadlines;
+use super::request_id::RequestIds;
+use super::session::Sessions;
+use super::upstream::pool::Pool;
+use super::vouch::Assertions;
+use super::{accept, drain};
+use crate::link::EdgeDoor;
+use crate::link::feed::Cached;
+use crate::net::driver::{self, Driver};
+use crate::net::listen::Listener;
+use crate::net::{affinity, timer};
+use crate::plan::Plan;
+use crate::telemetry::metrics::{Catalogue, WorkerCells};
+
+/// How often the worker looks at its deadlines and moves its clock.
+pub const TICK: Duration = Duration::from_millis(50);
+/// Ticks between two flushes of the metric cells.
+const FLUSH_TICKS: u64 = 5;
+
+/// What a worker is made from, on the thread that starts it.
+pub struct Setup {
+    /// 0, 1, 2, …
+    pub index: usize,
+    /// The CPU to pin to; `None`: not pinned.
+    pub cpu: Option<usize>,
+    pub driver: Driver,
+    pub listener: std::net::TcpListener,
+    pub door: EdgeDoor,
+    pub tls: Arc<ServerConfig>,
+    pub metrics: Arc<Catalogue>,
+    /// Raised once, to stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// One core's data plane.
+pub struct Worker {
+    pub index: usize,
+    pub driver: Driver,
+    pub door: EdgeDoor,
+    pub tls: Arc<ServerConfig>,
+    pub clock: Clock,
+    pub deadlines: Deadlines,
+    pub buffers: Buffers,
+    pub cells: WorkerCells,
+    pub sessions: Sessions,
+    pub pool: Pool,
+    pub turns: Turns,
+    /// Assertions about nobody, for public routes that pass identity.
+    pub anonymous: Assertions,
+    pub request_ids: RequestIds,
+    /// Set when the process is about to end: answers then close their connections.
+    pub draining: Cell<bool>,
+    /// Client connections open now.
+    pub connections: Cell<usize>,
+    plan: RefCell<Cached>,
+}
+
+impl Worker {
+    fn new(setup: &Setup) -> Rc<Self> {
+        let worker = Worker {
+            index: setup.index,
+            driver: setup.driver,
+            door: setup.door.clone(),
+            tls: setup.tls.clone(),
+            clock: Clock::new(),
+            deadlines: Deadlines::default(),
+            buffers: Buffers::default(),
+            cells: setup.metrics.worker(setup.index),
+            sessions: Sessions::default(),
+            pool: Pool::default(),
+            turns: Turns::new(setup.index),
+            anonymous: Assertions::default(),
+            request_ids: RequestIds::new(),
+            draining: Cell::new(false),
+            connections: Cell::new(0),
+            plan: RefCell::new(setup.door.feed.cached()),
+        };
+        Rc::new(worker)
+    }
+
+    /// The plan now; hold it for the whole of one request.
+    pub fn plan(&self) -> Arc<Plan> {
+        self.plan.borrow_mut().load().clone()
+    }
+}
+
+/// Runs a worker on the calling thread until it has stopped and drained.
+pub fn run(setup: Setup) -> io::Result<()> {
+    if let Some(cpu) = setup.cpu {
+        affinity::pin(cpu)?;
+    }
+    let driver = setup.driver;
+    driver::block_on(driver, live(setup))?
+}
+
+async fn live(setup: Setup) -> io::Result<()> {
+    let worker = Worker::new(&setup);
+    let listener = Rc::new(Listener::new(setup.listener, setup.driver)?);
+    crate::net::spawn(accept::serve(worker.clone(), listener.clone()));
+    tick(&worker, &setup.stop).await;
+    drain::drain(&worker, &listener).await;
+    worker.cells.flush();
+    Ok(())
+}
+
+/// The worker's housekeeping, until it is told to stop.
+async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
+    let mut generation = 0;
+    let mut epoch = worker.door.revocations.epoch();
+    let mut busy = Busy::new();
+    for count in 1u64.. {
+        if stop.load(Ordering::Acquire) {
+            return;
+        }
+        worker.clock.advance();
+        let now_ms = worker.clock.now_ms();
+        worker.deadlines.sweep(now_ms);
+        let plan = worker.plan();
+        if plan.generation != generation {
+            generation = plan.generation;
+            adopt(worker, &plan);
+        }
+        let current = worker.door.revocations.epoch();
+        if current != epoch {
+            epoch = current;
+            worker.sessions.forget_all();
+        }
+        if count.is_multiple_of(FLUSH_TICKS) {
+            worker.pool.sweep(now_ms);
+            worker.cells.busy(busy.ratio());
+            worker.cells.flush();
+        }
+        timer::sleep(TICK).await;
+    }
+}
+
+/// Takes a new plan over: what this worker keeps by route or session belongs to the old one.
+fn adopt(worker: &Worker, plan: &Plan) {
+    let names: Vec<Box<str>> = plan.routes.iter().map(|route| route.name.clone()).collect();
+    worker.cells.adopt(&names);
+    worker.turns.adopt(plan.routes.len());
+    worker.sessions.forget_all();
+}
+
+/// The share of time that this thread was on its CPU.
+struct Busy {
+    wall: Instant,
+    cpu: Duration,
+}
+
+impl Busy {
+    fn new() -> Self {
+        Busy { wall: Instant::now(), cpu: affinity::thread_cpu_time() }
+    }
+
+    /// Since the last call, 0 to 1.
+    fn ratio(&mut self) -> f64 {
+        let (wall, cpu) = (Instant::now(), affinity::thread_cpu_time());
+        let elapsed = wall.duration_since(self.wall).as_secs_f64();
+        let used = cpu.saturating_sub(self.cpu).as_secs_f64();
+        *self = Busy { wall, cpu };
+        if elapsed > 0.0 { (used / elapsed).min(1.0) } else { 0.0 }
+    }
+}

@@ -1,1 +1,0 @@
-//! Header fields: which end at a hop, which only we may set.

@@ -1,0 +1,250 @@
+//! Header fields: which are well-formed, which end at a hop, which only we may set (RFC 9110 sections 5 and 7.6.1).
+//!
+//! Many servers read `X_Forwarded_For` or `x.forwarded.for` as `X-Forwarded-For`. So whoever asks here whether a name
+//! is one of ours gets the answer for the folded name: every byte that is neither letter nor digit is a hyphen.
+
+#[cfg(test)]
+mod tests;
+
+/// What a field is to the codec. Names that are not listed are [`FieldKind::Other`] and go through as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    Host,
+    ContentLength,
+    TransferEncoding,
+    Connection,
+    KeepAlive,
+    ProxyConnection,
+    ProxyAuthenticate,
+    ProxyAuthorization,
+    Te,
+    Trailer,
+    Upgrade,
+    Expect,
+    Cookie,
+    SetCookie,
+    Authorization,
+    /// `X-Pomerium-*` in any spelling: only we may set these.
+    Identity,
+    ForwardedFor,
+    ForwardedProto,
+    ForwardedHost,
+    /// Any other word about earlier hops (`Forwarded`, `X-Real-IP`, `X-Envoy-*` …), or a disguise of the three above:
+    /// removed or overwritten.
+    ForwardedOther,
+    RequestId,
+    Accept,
+    UserAgent,
+    Referer,
+    Origin,
+    SecFetchMode,
+    AccessControlRequestMethod,
+    Server,
+    /// The name holds `_` and is none of the above: `headers_with_underscores_action` decides.
+    Underscore,
+    Other,
+}
+
+/// The kind of the field called `name`, in any case. Costs one comparison for most names.
+pub fn classify(name: &[u8]) -> FieldKind {
+    match exact(name) {
+        Some(kind) => kind,
+        None if canonical_is_identity(name) => FieldKind::Identity,
+        None if is_forwarding(name) => FieldKind::ForwardedOther,
+        None if has_underscore(name) => FieldKind::Underscore,
+        None => FieldKind::Other,
+    }
+}
+
+/// Names by length, then by the letters.
+fn exact(name: &[u8]) -> Option<FieldKind> {
+    use FieldKind as K;
+    let candidates: &[(&[u8], FieldKind)] = match name.len() {
+        2 => &[(b"te", K::Te)],
+        4 => &[(b"host", K::Host)],
+        6 => &[
+            (b"accept", K::Accept),
+            (b"cookie", K::Cookie),
+            (b"expect", K::Expect),
+            (b"origin", K::Origin),
+            (b"server", K::Server),
+        ],
+        7 => &[(b"referer", K::Referer), (b"upgrade", K::Upgrade), (b"trailer", K::Trailer)],
+        10 => &[
+            (b"connection", K::Connection),
+            (b"user-agent", K::UserAgent),
+            (b"keep-alive", K::KeepAlive),
+            (b"set-cookie", K::SetCookie),
+        ],
+        12 => &[(b"x-request-id", K::RequestId)],
+        13 => &[(b"authorization", K::Authorization)],
+        14 => &[(b"content-length", K::ContentLength), (b"sec-fetch-mode", K::SecFetchMode)],
+        15 => &[(b"x-forwarded-for", K::ForwardedFor)],
+        16 => &[(b"x-forwarded-host", K::ForwardedHost), (b"proxy-connection", K::ProxyConnection)],
+        17 => &[(b"x-forwarded-proto", K::ForwardedProto), (b"transfer-encoding", K::TransferEncoding)],
+        18 => &[(b"proxy-authenticate", K::ProxyAuthenticate)],
+        19 => &[(b"proxy-authorization", K::ProxyAuthorization)],
+        29 => &[(b"access-control-request-method", K::AccessControlRequestMethod)],
+        _ => &[],
+    };
+    candidates.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, kind)| *kind)
+}
+
+/// Whether the name, folded, starts with `x-pomerium-`: assertion, claims, routing key, authorization, all of them.
+pub fn canonical_is_identity(name: &[u8]) -> bool {
+    folds_onto_prefix(name, b"x-pomerium-")
+}
+
+/// Whether the name, folded, says something about earlier hops or about another target than the request line does.
+pub fn is_forwarding(name: &[u8]) -> bool {
+    const PREFIXES: &[&[u8]] = &[b"x-forwarded-", b"x-envoy-", b"x-client-cert"];
+    const NAMES: &[&[u8]] = &[
+        b"forwarded",
+        b"x-forwarded",
+        b"x-real-ip",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"x-original-url",
+        b"x-original-uri",
+        b"x-original-host",
+        b"x-rewrite-url",
+    ];
+    match name.first() {
+        Some(b'x' | b'X') => {
+            PREFIXES.iter().any(|prefix| folds_onto_prefix(name, prefix))
+                || NAMES.iter().any(|known| folds_onto(name, known))
+        }
+        Some(b'f' | b'F') => folds_onto(name, b"forwarded"),
+        _ => false,
+    }
+}
+
+/// Whether the field concerns one connection only (RFC 9110 section 7.6.1) and is never forwarded.
+pub fn is_hop_by_hop(name: &[u8]) -> bool {
+    matches!(
+        classify(name),
+        FieldKind::Connection
+            | FieldKind::KeepAlive
+            | FieldKind::ProxyConnection
+            | FieldKind::ProxyAuthenticate
+            | FieldKind::ProxyAuthorization
+            | FieldKind::Te
+            | FieldKind::Trailer
+            | FieldKind::TransferEncoding
+            | FieldKind::Upgrade
+    ) || name.eq_ignore_ascii_case(b"http2-settings")
+}
+
+/// The options of a `Connection` value, without empty ones.
+pub fn connection_options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(trim).filter(|option| !option.is_empty())
+}
+
+/// Whether a client may have this field removed by naming it in `Connection`. Fields that every recipient relies on,
+/// and all that say who asks from where, may not: their removal would change what the upstream decides.
+pub fn may_be_nominated(name: &[u8]) -> bool {
+    const PROTECTED: &[&[u8]] = &[
+        b"age",
+        b"allow",
+        b"cache-control",
+        b"content-disposition",
+        b"content-encoding",
+        b"content-range",
+        b"content-security-policy",
+        b"content-type",
+        b"date",
+        b"etag",
+        b"expires",
+        b"forwarded",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"last-modified",
+        b"location",
+        b"pragma",
+        b"range",
+        b"strict-transport-security",
+        b"vary",
+        b"via",
+        b"www-authenticate",
+        b"x-csrf-token",
+        b"x-frame-options",
+        b"x-requested-with",
+        b"x-xss-protection",
+    ];
+    const PROTECTED_PREFIXES: &[&[u8]] = &[b"access-control-", b"sec-", b"cf-", b"impersonate-", b"x-serverless-"];
+    match classify(name) {
+        FieldKind::KeepAlive | FieldKind::ProxyConnection | FieldKind::Te | FieldKind::Trailer | FieldKind::Upgrade => {
+            true
+        }
+        FieldKind::Other | FieldKind::Underscore => {
+            !PROTECTED.iter().any(|known| folds_onto(name, known))
+                && !PROTECTED_PREFIXES.iter().any(|prefix| folds_onto_prefix(name, prefix))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the name holds `_`. Also true of names that [`classify`] calls by their folded meaning.
+pub fn has_underscore(name: &[u8]) -> bool {
+    memchr::memchr(b'_', name).is_some()
+}
+
+/// Whether this is a field name or another token (RFC 9110 section 5.6.2).
+pub fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&byte| is_token_byte(byte))
+}
+
+/// Whether the value may be forwarded: no control byte but the tab. Bytes from 0x80 on (obs-text) are let through in
+/// values, where they are opaque; in names they are not.
+pub fn value_is_clean(value: &[u8]) -> bool {
+    value.iter().all(|&byte| is_value_byte(byte))
+}
+
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+pub(crate) const fn is_value_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | 0x20..=0x7e | 0x80..)
+}
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(
+            byte as u8,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+                | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z'
+        );
+        byte += 1;
+    }
+    table
+};
+
+/// Whether `name`, folded, is `known` (which is in folded form).
+pub(crate) fn folds_onto(name: &[u8], known: &[u8]) -> bool {
+    name.len() == known.len() && folds_onto_prefix(name, known)
+}
+
+fn folds_onto_prefix(name: &[u8], prefix: &[u8]) -> bool {
+    name.len() >= prefix.len() && name.iter().zip(prefix).all(|(&byte, &known)| folded(byte) == known)
+}
+
+fn folded(byte: u8) -> u8 {
+    match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_lowercase(),
+        false => b'-',
+    }
+}
+
+/// Without spaces and tabs at either end (OWS).
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    text.get(start..end).unwrap_or_default()
+}

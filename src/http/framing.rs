@@ -1,1 +1,0 @@
-//! How long is this body: one answer (RFC 9112 section 6).

@@ -1,0 +1,286 @@
+//! The head of an HTTP/1 request: where each part stands in the bytes that carried it, parsed once (RFC 9112 sections 2-5).
+
+use std::mem::MaybeUninit;
+
+use super::fields::{self, FieldKind};
+
+/// Largest head, in bytes (Pomerium: 128 KiB).
+pub const HEAD_BYTES_MAX: usize = 128 * 1024;
+/// Most fields in a head (Pomerium: 1000).
+pub const FIELDS_MAX: usize = 1000;
+/// Fields for which there is room without asking the allocator.
+const FIELDS_USUAL: usize = 64;
+/// Largest request target, in bytes.
+pub const TARGET_BYTES_MAX: usize = 32 * 1024;
+
+/// A part of a head's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn of(part: &[u8], whole: &[u8]) -> Self {
+        let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+        Span { start: start as u32, end: (start + part.len()) as u32 }
+    }
+
+    /// The part from `from` to `to`, counted from this span's start.
+    pub fn part(self, from: usize, to: usize) -> Self {
+        Span { start: self.start + from as u32, end: self.start + to as u32 }
+    }
+}
+
+/// One field line.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    pub name: Span,
+    pub value: Span,
+    pub kind: FieldKind,
+}
+
+/// A request head.
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    bytes: Vec<u8>,
+    method: Span,
+    target: Span,
+    /// HTTP/1.1, as opposed to 1.0.
+    pub is_1_1: bool,
+    fields: Vec<Field>,
+}
+
+/// Why a head was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    #[error("a line of the head ends without CR LF")]
+    BareLineFeed,
+    #[error("the head holds a carriage return outside a line end")]
+    BareCarriageReturn,
+    #[error("the request line is malformed")]
+    RequestLine,
+    #[error("the status line is malformed")]
+    StatusLine,
+    #[error("a field line is malformed")]
+    FieldLine,
+    #[error("the HTTP version is not supported")]
+    Version,
+    #[error("the head is larger than 128 KiB")]
+    TooLarge,
+    #[error("the head has more than 1000 fields")]
+    TooManyFields,
+    #[error("the request target is larger than 32 KiB")]
+    TargetTooLarge,
+}
+
+/// Where a head ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The head is not whole yet; the next look may start here.
+    NotYet(usize),
+    /// The head is `.0` bytes long, its last empty line included.
+    At(usize),
+}
+
+/// Looks for the end of a head in `bytes`, of which the first `seen` were looked at before. Every line must end with
+/// CR LF: a bare LF is refused, not repaired.
+pub fn find_end(bytes: &[u8], seen: usize) -> Result<End, HeadError> {
+    for position in memchr::memchr_iter(b'\n', &bytes[seen..]) {
+        let at = seen + position;
+        if at == 0 || bytes[at - 1] != b'\r' {
+            return Err(HeadError::BareLineFeed);
+        }
+        if at >= 3 && bytes[at - 3..at - 1] == *b"\r\n" {
+            return Ok(End::At(at + 1));
+        }
+        // A head that begins with an empty line; the caller strips those that it allows.
+        if at == 1 {
+            return Ok(End::At(2));
+        }
+    }
+    if bytes.len() > HEAD_BYTES_MAX {
+        return Err(HeadError::TooLarge);
+    }
+    Ok(End::NotYet(bytes.len()))
+}
+
+impl RequestHead {
+    /// Parses `bytes`, which must be exactly one head as [`find_end`] found it. `fields` lends its room.
+    pub fn parse(bytes: Vec<u8>, fields: Vec<Field>) -> Result<Self, HeadError> {
+        if bytes.len() > HEAD_BYTES_MAX {
+            return Err(HeadError::TooLarge);
+        }
+        let mut head = RequestHead { fields, ..RequestHead::default() };
+        head.fields.clear();
+        let mut usual = [const { MaybeUninit::uninit() }; FIELDS_USUAL];
+        match head.scan(&bytes, &mut usual) {
+            Err(HeadError::TooManyFields) => {
+                let mut many = vec![const { MaybeUninit::uninit() }; FIELDS_MAX];
+                head.scan(&bytes, &mut many)?;
+            }
+            other => other?,
+        }
+        head.bytes = bytes;
+        if head.target().len() > TARGET_BYTES_MAX {
+            return Err(HeadError::TargetTooLarge);
+        }
+        Ok(head)
+    }
+
+    fn scan<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        room: &mut [MaybeUninit<httparse::Header<'b>>],
+    ) -> Result<(), HeadError> {
+        let mut request = httparse::Request::new(&mut []);
+        let status =
+            httparse::ParserConfig::default().parse_request_with_uninit_headers(&mut request, bytes, room);
+        match status {
+            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
+            Ok(_) => return Err(HeadError::FieldLine),
+            Err(error) => return Err(refusal(error)),
+        }
+        let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
+            return Err(HeadError::RequestLine);
+        };
+        self.method = Span::of(method.as_bytes(), bytes);
+        self.target = Span::of(target.as_bytes(), bytes);
+        self.is_1_1 = version == 1;
+        self.fields.extend(request.headers.iter().map(|header| Field {
+            name: Span::of(header.name.as_bytes(), bytes),
+            value: Span::of(header.value, bytes),
+            kind: fields::classify(header.name.as_bytes()),
+        }));
+        Ok(())
+    }
+
+    /// The bytes of a part of this head.
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        &self.bytes[span.start as usize..span.end as usize]
+    }
+
+    /// A part of this head as text; empty when it is not UTF-8.
+    pub fn text(&self, span: Span) -> &str {
+        std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+
+    pub fn method(&self) -> &str {
+        self.text(self.method)
+    }
+
+    pub fn target(&self) -> &[u8] {
+        self.bytes(self.target)
+    }
+
+    pub fn target_span(&self) -> Span {
+        self.target
+    }
+
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// Every field as name and value.
+    pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.fields.iter().map(|field| (self.bytes(field.name), self.bytes(field.value)))
+    }
+
+    /// The values of all fields of a kind, in order.
+    pub fn all(&self, kind: FieldKind) -> impl Iterator<Item = &[u8]> {
+        self.fields.iter().filter(move |field| field.kind == kind).map(|field| self.bytes(field.value))
+    }
+
+    /// The value of the first field of a kind.
+    pub fn first(&self, kind: FieldKind) -> Option<&[u8]> {
+        self.all(kind).next()
+    }
+
+    /// Gives the room back for reuse.
+    pub fn into_room(self) -> (Vec<u8>, Vec<Field>) {
+        (self.bytes, self.fields)
+    }
+}
+
+/// What httparse's refusal means here.
+pub fn refusal(error: httparse::Error) -> HeadError {
+    match error {
+        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
+        httparse::Error::Version => HeadError::Version,
+        httparse::Error::Token => HeadError::RequestLine,
+        httparse::Error::Status => HeadError::StatusLine,
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => HeadError::FieldLine,
+        httparse::Error::NewLine => HeadError::BareCarriageReturn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_found_in_any_split() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest";
+        for cut in 0..bytes.len() {
+            let seen = match find_end(&bytes[..cut], 0).unwrap() {
+                End::NotYet(seen) => seen,
+                End::At(at) => {
+                    assert_eq!(at, bytes.len() - 4);
+                    continue;
+                }
+            };
+            assert_eq!(find_end(bytes, seen).unwrap(), End::At(bytes.len() - 4), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn bare_line_feeds_are_refused() {
+        for hostile in [&b"GET / HTTP/1.1\nHost: a\r\n\r\n"[..], b"\nGET", b"GET / HTTP/1.1\r\nHost: a\n\n"] {
+            assert_eq!(find_end(hostile, 0), Err(HeadError::BareLineFeed));
+        }
+    }
+
+    fn parse(text: &str) -> Result<RequestHead, HeadError> {
+        RequestHead::parse(text.as_bytes().to_vec(), Vec::new())
+    }
+
+    #[test]
+    fn hostile_heads_are_refused() {
+        for hostile in [
+            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+            "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
+            "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHo\0st: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",
+            "GET / HTTP/1.1\r\n: a\r\n\r\n",
+            "GET /\r\n\r\n",
+            "\r\n\r\n",
+        ] {
+            assert!(parse(hostile).is_err(), "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn many_fields_are_taken_and_too_many_refused() {
+        let head = |count: usize| {
+            let mut text = String::from("GET / HTTP/1.1\r\n");
+            for n in 0..count {
+                text.push_str(&format!("x{n}: y\r\n"));
+            }
+            text + "\r\n"
+        };
+        assert_eq!(parse(&head(1000)).unwrap().fields().len(), 1000);
+        assert_eq!(parse(&head(1001)).unwrap_err(), HeadError::TooManyFields);
+    }
+
+    #[test]
+    fn parts_are_found() {
+        let head = parse("POST /a?b HTTP/1.1\r\nHost: x.example\r\nCookie:  c=d \r\n\r\n").unwrap();
+        assert_eq!((head.method(), head.target(), head.is_1_1), ("POST", &b"/a?b"[..], true));
+        let pairs: Vec<_> = head.pairs().collect();
+        assert_eq!(pairs, [(&b"Host"[..], &b"x.example"[..]), (b"Cookie", b"c=d")]);
+    }
+}

@@ -1,0 +1,86 @@
+//! Segments: dots, doubled slashes, parameters (RFC 3986 sections 3.3 and 5.2.4).
+
+use super::PathError;
+
+/// Whether the segment at the start of `rest` (behind a slash) needs the slow road: empty where slashes are merged,
+/// a dot segment, or one of parameters only.
+pub(super) fn is_special(rest: &[u8], merge_slashes: bool) -> bool {
+    match rest {
+        [b'/', ..] => merge_slashes,
+        [b';', ..] => true,
+        [b'.'] | [b'.', b'/' | b';', ..] => true,
+        [b'.', b'.'] | [b'.', b'.', b'/' | b';', ..] => true,
+        _ => false,
+    }
+}
+
+/// Refuses what servers read in different ways. `meaning` is the decoded path; in it escaped slashes that were kept
+/// look like real ones, so a path that has any (`slashes_kept`) may hold no dot segment at all.
+pub(super) fn check(meaning: &str, slashes_kept: bool) -> Result<(), PathError> {
+    if meaning.contains(is_like_slash) {
+        return Err(PathError::Lookalike);
+    }
+    let mut parts = meaning.split(['/', '\\']).peekable();
+    while let Some(part) = parts.next() {
+        let (head, parameters) = match part.split_once(';') {
+            Some((head, _)) => (head, true),
+            None => (part, false),
+        };
+        if !head.is_ascii() && head.chars().all(is_like_dot) {
+            return Err(PathError::Lookalike);
+        }
+        let dots = matches!(head, "." | "..");
+        // `/;x/admin` is `//admin` to a server that drops parameters, `/..;/` is `/../`. `/;jsessionid=1` is honest.
+        if parameters && (dots || head.is_empty() && parts.peek().is_some()) {
+            return Err(PathError::Parameters);
+        }
+        if dots && slashes_kept {
+            return Err(PathError::EscapedSlash);
+        }
+    }
+    Ok(())
+}
+
+/// The path without dot segments. `..` at the root stays at the root.
+pub(super) fn resolve(text: &[u8]) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::with_capacity(text.len());
+    let mut parts = text.get(1..).unwrap_or_default().split(|&byte| byte == b'/').peekable();
+    while let Some(part) = parts.next() {
+        let last = parts.peek().is_none();
+        match part {
+            b"." | b".." => {
+                if part == b".." {
+                    out.truncate(memchr::memrchr(b'/', &out).unwrap_or(0));
+                }
+                if last {
+                    out.push(b'/');
+                }
+            }
+            _ => {
+                out.push(b'/');
+                out.extend_from_slice(part);
+            }
+        }
+    }
+    out
+}
+
+pub(super) fn merge_slashes(text: &mut Vec<u8>) {
+    text.dedup_by(|next, kept| *next == b'/' && *kept == b'/');
+}
+
+/// Leaves exactly one slash at the start.
+pub(super) fn trim_leading_slashes(text: &mut Vec<u8>) {
+    let extra = text.iter().take_while(|&&byte| byte == b'/').count().saturating_sub(1);
+    text.drain(..extra);
+}
+
+/// Characters that compatibility folding turns into a full stop.
+fn is_like_dot(character: char) -> bool {
+    matches!(character, '.' | '\u{2024}' | '\u{2025}' | '\u{fe52}' | '\u{ff0e}')
+}
+
+/// Characters that compatibility folding turns into a slash or a backslash.
+fn is_like_slash(character: char) -> bool {
+    matches!(character, '\u{ff0f}' | '\u{ff3c}' | '\u{fe68}')
+}
