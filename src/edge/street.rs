@@ -31,8 +31,8 @@ pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketA
         let after = match client.read_head(worker, &plan.timeouts).await {
             Ok(head) => Box::pin(serve_request(worker, &mut client, plan, head)).await,
             Err(NoHead::Done) => After::Close,
-            Err(NoHead::Late) => refuse(worker, &mut client, plan, Failure::HeadTimeout).await,
-            Err(NoHead::Refused(error)) => refuse(worker, &mut client, plan, Failure::Head(error)).await,
+            Err(NoHead::Late) => Box::pin(refuse(worker, &mut client, plan, Failure::HeadTimeout)).await,
+            Err(NoHead::Refused(error)) => Box::pin(refuse(worker, &mut client, plan, Failure::Head(error))).await,
         };
         match after {
             After::Next => {}
