@@ -68,7 +68,9 @@ fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::
     metrics.config_adopted(loaded.plan.generation, loaded.plan.checksum);
     let (edge, control) = link::door(Arc::new(loaded.plan));
     if let Some(address) = listener.metrics {
-        runtime.block_on(serve_metrics(address, metrics.clone()))?;
+        let (resolver, feed) = (resolver.clone(), control.feed.clone());
+        let endpoints = Arc::new(move || resolver.report(&feed.current()));
+        runtime.block_on(serve_metrics(address, metrics.clone(), endpoints))?;
     }
     let feed = control.feed.clone();
     identity::spawn(control);
@@ -110,12 +112,16 @@ async fn start_resolver(loaded: &Loaded, metrics: &Arc<Catalogue>) -> anyhow::Re
     Ok(resolver)
 }
 
-async fn serve_metrics(address: SocketAddr, metrics: Arc<Catalogue>) -> anyhow::Result<()> {
+async fn serve_metrics(
+    address: SocketAddr,
+    metrics: Arc<Catalogue>,
+    before: admin::BeforeScrape,
+) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on metrics_address {address}"))?;
     tracing::info!(listener = "metrics", address = %listener.local_addr()?, "listening");
-    tokio::spawn(async move { admin::serve(listener, metrics, Arc::new(|| {})).await });
+    tokio::spawn(async move { admin::serve(listener, metrics, before).await });
     Ok(())
 }
 
