@@ -73,7 +73,7 @@ fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::
         runtime.block_on(serve_metrics(address, metrics.clone(), endpoints))?;
     }
     let feed = control.feed.clone();
-    identity::spawn(control);
+    identity::spawn(control.desk, control.portal, control.revocations);
     runtime.spawn(resolver.clone().keep_fresh(feed.clone()));
     if let Some(prepared) = dev {
         let feed = feed.clone();

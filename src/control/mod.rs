@@ -7,4 +7,6 @@ pub mod databroker;
 pub mod dev;
 pub mod dns;
 pub mod identity;
+pub mod oidc;
+pub mod portal;
 pub mod sessions;
