@@ -3,7 +3,7 @@
 use tokio::task::JoinHandle;
 
 use super::databroker::{Databroker, Limits};
-use super::oidc::{FETCH_TIME_MAX, Providers};
+use super::oidc::{Pace, Providers};
 use super::portal::{self, PortalState};
 use super::sessions;
 use crate::link::desk::DeskInbox;
@@ -22,7 +22,7 @@ pub struct Handles {
 /// provider is asked for anything before somebody signs in.
 pub fn spawn(desk: DeskInbox, portal: PortalInbox, revocations: Revocations) -> Handles {
     let databroker = Databroker::memory(Limits::default());
-    let state = PortalState::new(databroker.clone(), Providers::new(FETCH_TIME_MAX), revocations);
+    let state = PortalState::new(databroker.clone(), Providers::new(Pace::default()), revocations);
     Handles {
         desk: tokio::spawn(sessions::serve(desk, databroker.clone())),
         portal: tokio::spawn(portal::serve(portal, state)),

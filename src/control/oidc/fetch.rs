@@ -14,8 +14,6 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use url::{Host, Url};
 
-/// One exchange with a provider, connecting included, takes at most this long.
-pub const FETCH_TIME_MAX: Duration = Duration::from_secs(10);
 /// Largest answer accepted from a provider, in bytes.
 pub const FETCH_BYTES_MAX: usize = 1024 * 1024;
 /// Idle connections kept per provider.
@@ -46,6 +44,7 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
+    /// `time` bounds each exchange, connecting included.
     pub fn new(time: Duration) -> Self {
         Fetcher { client: OnceLock::new(), time }
     }

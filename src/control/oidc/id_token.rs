@@ -100,6 +100,7 @@ fn claims_error(error: ClaimsVerificationError) -> IdTokenError {
         ClaimsVerificationError::SignatureVerification(e @ (NoMatchingKey | AmbiguousKeyId(_) | CryptoError(_))) => {
             IdTokenError::Key(e.to_string())
         }
+        ClaimsVerificationError::SignatureVerification(e) => IdTokenError::Refused(e.to_string()),
         // The library prints both nonces; the one we sent is a secret of the browser's.
         ClaimsVerificationError::InvalidNonce(_) => IdTokenError::Refused("its nonce is not the one we sent".into()),
         other => IdTokenError::Refused(other.to_string()),

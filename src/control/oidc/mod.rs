@@ -18,8 +18,8 @@ use openidconnect::core::CoreJsonWebKeySet;
 use url::Url;
 
 use cached::Cached;
+pub use fetch::FetchError;
 use fetch::Fetcher;
-pub use fetch::{FETCH_TIME_MAX, FetchError};
 pub use login::{Authorization, Login};
 pub use metadata::Metadata;
 
@@ -27,8 +27,6 @@ use crate::plan::identity::Provider;
 
 /// How long metadata and keys are kept before they are fetched again.
 const KEPT_FOR: Duration = Duration::from_secs(3600);
-/// Keys are fetched again for an unknown key at most this often.
-const KEYS_RENEWED_EVERY: Duration = Duration::from_secs(10);
 /// Most providers whose metadata is kept; more come only from many reloads.
 const PROVIDERS_MAX: usize = 64;
 
@@ -58,15 +56,32 @@ impl From<FetchError> for ProviderError {
     }
 }
 
+/// How long we wait for providers, and how often we ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Bounds each exchange with a provider, connecting included.
+    pub answer: Duration,
+    /// Keys are fetched again for an unknown key at most this often.
+    pub keys: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { answer: Duration::from_secs(10), keys: Duration::from_secs(10) }
+    }
+}
+
 /// All providers that were used, with what is known of each. Cheap to clone.
 #[derive(Clone)]
 pub struct Providers {
+    pace: Pace,
     fetcher: Arc<Fetcher>,
     known: Arc<Mutex<HashMap<Box<str>, Arc<Connection>>>>,
 }
 
 /// One provider and what is known of it.
 pub struct Connection {
+    pace: Pace,
     provider: Arc<Provider>,
     fetcher: Arc<Fetcher>,
     metadata: Cached<Metadata>,
@@ -74,9 +89,8 @@ pub struct Connection {
 }
 
 impl Providers {
-    /// `time` bounds each exchange with a provider; [`FETCH_TIME_MAX`] outside of tests.
-    pub fn new(time: Duration) -> Self {
-        Providers { fetcher: Arc::new(Fetcher::new(time)), known: Arc::default() }
+    pub fn new(pace: Pace) -> Self {
+        Providers { pace, fetcher: Arc::new(Fetcher::new(pace.answer)), known: Arc::default() }
     }
 
     /// The connection to `provider`; a changed configuration begins a new one.
@@ -89,6 +103,7 @@ impl Providers {
             known.clear();
         }
         let connection = Arc::new(Connection {
+            pace: self.pace,
             provider: provider.clone(),
             fetcher: self.fetcher.clone(),
             metadata: Cached::new(KEPT_FOR),
@@ -115,7 +130,7 @@ impl Connection {
         metadata: &Metadata,
         seen: &Arc<CoreJsonWebKeySet>,
     ) -> Result<Arc<CoreJsonWebKeySet>, ProviderError> {
-        self.keys.renew(seen, KEYS_RENEWED_EVERY, || self.fetch_keys(metadata)).await
+        self.keys.renew(seen, self.pace.keys, || self.fetch_keys(metadata)).await
     }
 
     async fn fetch_keys(&self, metadata: &Metadata) -> Result<CoreJsonWebKeySet, ProviderError> {

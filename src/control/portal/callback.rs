@@ -120,9 +120,12 @@ async fn store(
     };
     let (id, email, name) = (login.subject, login.email, login.name);
     let user = UserRecord { id, idp_id, email, name, claims: login.user_claims, version: 0 };
+    let is_known = state.databroker.user(&user.idp_id, &user.id).await?.is_some();
     state.databroker.put_session(session, user, guest.now).await?;
-    // Other sessions of the same person now carry the new claims.
-    state.revocations.raise();
+    if is_known {
+        // Their other sessions carry the new claims from now on: no worker may decide by the old ones.
+        state.revocations.raise();
+    }
     Ok(handle)
 }
 

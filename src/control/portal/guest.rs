@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use ::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderName, USER_AGENT};
-use ::http::{Method, Request, Response};
+use ::http::{Method, Request};
 use bytes::Bytes;
-use tokio::sync::oneshot;
 use url::Url;
 
 use crate::control::clock::unix_now;
 use crate::http::cookie;
 use crate::http::page::{Speaks, speaks};
-use crate::link::portal::Visit;
 use crate::plan::Plan;
 use crate::plan::identity::Provider;
 use crate::plan::session::Session;
@@ -33,18 +31,20 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Takes a visit apart; a visit whose URL is none is given back unserved.
+    /// `None` when what is visited is no URL.
     pub(super) fn new(
-        visit: Visit,
-    ) -> Result<(Self, oneshot::Sender<Response<Bytes>>), oneshot::Sender<Response<Bytes>>> {
-        let Visit { request, request_id, session, plan, answer, client: _ } = visit;
-        let Some(url) = visited(&request) else { return Err(answer) };
-        let now = unix_now();
-        let idp_id = plan.identity.provider.as_ref().map(|provider| provider.id.clone());
-        let session = session.filter(|session| {
-            session.is_valid_at(now) && (session.service_account || Some(&session.idp_id) == idp_id.as_ref())
-        });
-        Ok((Guest { plan, url, session, request_id, now, request }, answer))
+        request: Request<Bytes>,
+        request_id: Box<str>,
+        session: Option<Arc<Session>>,
+        plan: Arc<Plan>,
+    ) -> Option<Self> {
+        let (url, now) = (visited(&request)?, unix_now());
+        let idp_id = plan.identity.provider.as_ref().map(|provider| &*provider.id);
+        let is_good = |session: &Arc<Session>| {
+            session.is_valid_at(now) && (session.service_account || Some(&*session.idp_id) == idp_id)
+        };
+        let session = session.filter(is_good);
+        Some(Guest { plan, url, session, request_id, now, request })
     }
 
     pub(super) fn method(&self) -> &Method {

@@ -20,10 +20,11 @@ mod tests;
 mod user;
 mod well_known;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{Method, Response};
+use ::http::{Method, Response, StatusCode};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
@@ -74,29 +75,30 @@ pub async fn serve(mut inbox: PortalInbox, state: PortalState) {
 
 /// Answers one visit, whatever becomes of the page.
 async fn attend(visit: Visit, state: PortalState) {
-    let (guest, answer) = match Guest::new(visit) {
-        Ok(parts) => parts,
-        Err(answer) => {
-            let _ = answer.send(answer::bare(::http::StatusCode::BAD_REQUEST));
-            return;
+    let Visit { request, request_id, session, plan, answer, client: _ } = visit;
+    let response = match Guest::new(request, request_id, session, plan).map(Arc::new) {
+        Some(guest) => {
+            let page = guest.clone();
+            bounded(&guest, async move { respond(&state, &page).await }).await
         }
-    };
-    let guest = Arc::new(guest);
-    let task = tokio::spawn({
-        let guest = guest.clone();
-        async move { respond(&state, &guest).await }
-    });
-    let abort = task.abort_handle();
-    let response = match tokio::time::timeout(VISIT_TIME_MAX, task).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) => answer::finish(Refusal::internal("this page failed").into_response(&guest)),
-        Err(_) => {
-            abort.abort();
-            answer::finish(Refusal::silent_provider().into_response(&guest))
-        }
+        None => answer::finish(answer::bare(StatusCode::BAD_REQUEST)),
     };
     // The client may have gone.
     let _ = answer.send(response);
+}
+
+/// What `work` answers; a page of ours when it panics or takes too long.
+async fn bounded(guest: &Guest, work: impl Future<Output = Response<Bytes>> + Send + 'static) -> Response<Bytes> {
+    let task = tokio::spawn(work);
+    let abort = task.abort_handle();
+    match tokio::time::timeout(VISIT_TIME_MAX, task).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => answer::finish(Refusal::internal("This page failed.").into_response(guest)),
+        Err(_) => {
+            abort.abort();
+            answer::finish(Refusal::silent_provider().into_response(guest))
+        }
+    }
 }
 
 async fn respond(state: &PortalState, guest: &Guest) -> Response<Bytes> {

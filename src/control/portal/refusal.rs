@@ -20,7 +20,7 @@ pub(super) struct Refusal {
     title: &'static str,
     advice: Option<&'static str>,
     /// Where to begin anew; a URL of our own making.
-    again: Option<Url>,
+    again: Option<Box<Url>>,
     allow: Option<&'static str>,
 }
 
@@ -95,7 +95,7 @@ impl Refusal {
 
     /// Offers a way to begin anew.
     pub(super) fn again(self, url: &Url) -> Self {
-        Refusal { again: Some(url.clone()), ..self }
+        Refusal { again: Some(Box::new(url.clone())), ..self }
     }
 
     pub(super) fn into_response(self, guest: &Guest) -> Response<Bytes> {

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 /// The page on one of our hosts that `text` names: https, no user information, a host of a route or the authenticate
 /// host. Anything else is `None`.
 pub(super) fn own_page(plan: &Plan, text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
+    let url = parsed(text)?;
     let is_plain = url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
     let is_ours =
         is_known(plan, &url) || plan.identity.authenticate.as_ref().is_some_and(|own| is_same_host(own, &url));
@@ -19,11 +19,19 @@ pub(super) fn own_page(plan: &Plan, text: &str) -> Option<Url> {
 /// The address that `text` names, when a command-line tool may receive a session there
 /// (`programmatic_redirect_domain_whitelist`).
 pub(super) fn programmatic(plan: &Plan, text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
+    let url = parsed(text)?;
     let host = url.host_str()?;
     let is_plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
     let is_listed = plan.identity.programmatic_domains.iter().any(|domain| domain.eq_ignore_ascii_case(host));
     (is_plain && is_listed).then_some(url)
+}
+
+/// A URL in its usual form. The parser mends what browsers mend (backslashes, white space, missing slashes); nobody
+/// honest sends that, so it is refused before anybody can read it in two ways.
+fn parsed(text: &str) -> Option<Url> {
+    let is_odd = text.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace());
+    let (_, rest) = text.split_once(':')?;
+    (!is_odd && rest.starts_with("//")).then(|| Url::parse(text).ok())?
 }
 
 fn is_known(plan: &Plan, url: &Url) -> bool {
