@@ -80,7 +80,7 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
     let endpoints = upstreams.iter().map(|a| Arc::new(Endpoint::new(*a, &a.to_string(), None, 1))).collect();
     let cluster = Cluster {
         name: "app".into(),
-        targets: vec![Target { tls: false, host: "127.0.0.1".into(), port: 1, weight: 1 }],
+        targets: vec![Target { tls: false, host: "127.0.0.1".into(), port: 1, weight: 1, server_name: None }],
         tls: None,
         tls_key: 0,
         endpoints: arc_swap::ArcSwap::from_pointee(Endpoints::new(endpoints)),
