@@ -1,5 +1,9 @@
 //! The composition root: it knows everybody, nobody knows it.
 
+pub mod cli;
+pub mod logging;
+pub mod signals;
+pub mod systemd;
 pub mod validate;
 
 use std::ffi::OsString;

@@ -1,7 +1,9 @@
 //! The control plane: everything that may wait.
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod databroker;
 pub mod dev;
+pub mod dns;
 pub mod sessions;

@@ -83,4 +83,114 @@ impl Source {
 }
 
 /// Writes the line; `/ping` and `/healthz` only at debug. Never blocks: a full log queue drops the line and counts it.
-pub fn write(_record: &Record<'_>) {}
+pub fn write(record: &Record<'_>) {
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                service = "edge",
+                "upstream-cluster" = if record.upstream.is_empty() { "" } else { record.route },
+                "upstream-address" = record.upstream,
+                method = record.method,
+                authority = record.authority,
+                path = record.path,
+                "user-agent" = record.user_agent,
+                referer = without_query(record.referer),
+                "forwarded-for" = record.forwarded_for,
+                "request-id" = record.request_id,
+                ip = %record.ip,
+                duration = record.duration_us as f64 / 1000.0,
+                size = record.size,
+                "response-code" = u64::from(record.status),
+                "response-code-details" = record.details,
+                source = record.source.label(),
+                route = record.route,
+                "http-request"
+            )
+        };
+    }
+    if is_probe(record.path) { line!(debug) } else { line!(info) }
+}
+
+/// The paths that load balancers ask for every second.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/ping" | "/healthz")
+}
+
+/// Queries hold secrets: those of the page before are no business of ours either.
+fn without_query(url: &str) -> &str {
+    url.split_once(['?', '#']).map_or(url, |(bare, _)| bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::logging::{Format, Level, captured};
+    use serde_json::{Value, json};
+
+    fn record(path: &str) -> Record<'_> {
+        Record {
+            method: "GET",
+            authority: "app.example.com",
+            path,
+            user_agent: "curl/8 \"\r\n\u{1b}[2J",
+            referer: "https://a.example/x?code=secret#y",
+            forwarded_for: "192.0.2.7,198.51.100.1",
+            request_id: "r-1",
+            ip: "192.0.2.7".parse().unwrap(),
+            duration_us: 12_345,
+            size: 1024,
+            status: 200,
+            details: "via_upstream",
+            source: Source::Upstream,
+            route: "app",
+            upstream: "10.0.0.1:80",
+        }
+    }
+
+    #[test]
+    fn one_line_with_the_names_that_pomerium_uses() {
+        let lines = captured(Format::Json, Level::Info, || write(&record("/a")));
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        line.as_object_mut().unwrap().remove("time").unwrap();
+        assert_eq!(
+            line,
+            json!({
+                "level": "info", "message": "http-request", "service": "edge", "upstream-cluster": "app",
+                "upstream-address": "10.0.0.1:80", "method": "GET", "authority": "app.example.com", "path": "/a",
+                "user-agent": "curl/8 \"\r\n\u{1b}[2J", "referer": "https://a.example/x",
+                "forwarded-for": "192.0.2.7,198.51.100.1", "request-id": "r-1", "ip": "192.0.2.7",
+                "duration": 12.345, "size": 1024, "response-code": 200, "response-code-details": "via_upstream",
+                "source": "upstream", "route": "app"
+            })
+        );
+    }
+
+    #[test]
+    fn an_answer_of_our_own_names_no_cluster() {
+        let own = Record { upstream: "", source: Source::AuthDeny, status: 403, ..record("/a") };
+        let lines = captured(Format::Json, Level::Info, || write(&own));
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(
+            (&line["upstream-cluster"], &line["route"], &line["source"]),
+            (&json!(""), &json!("app"), &json!("authz_deny"))
+        );
+    }
+
+    #[test]
+    fn probes_are_told_at_debug_only() {
+        let probes = || ["/ping", "/healthz"].iter().for_each(|path| write(&record(path)));
+        assert_eq!(captured(Format::Json, Level::Info, probes).len(), 0);
+        let lines = captured(Format::Json, Level::Debug, probes);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("{\"level\":\"debug\""), "{}", lines[0]);
+    }
+
+    #[test]
+    fn every_source_has_its_own_cell_and_label() {
+        for (position, source) in Source::ALL.into_iter().enumerate() {
+            assert_eq!(source as usize, position);
+            assert_eq!(Source::ALL.iter().filter(|other| other.label() == source.label()).count(), 1);
+        }
+    }
+}

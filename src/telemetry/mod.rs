@@ -2,4 +2,6 @@
 
 pub mod access_log;
 pub mod authorize_log;
+pub mod build;
+pub mod logging;
 pub mod metrics;

@@ -1,0 +1,338 @@
+//! The command line: what was typed becomes a [`Command`].
+//!
+//! Pomerium's single-dash spellings (`-config`, `-version`) are taken as well, and a command line that names a
+//! configuration but no command means `run`. Help and usage errors are printed here; wrong usage exits with 2.
+
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::telemetry::build::{REVISION, VERSION};
+use crate::telemetry::logging::Format;
+
+const AFTER_HELP: &str = "\
+Examples:
+  vallum dev                               the whole thing on this machine, offline
+  vallum validate config.yaml              every problem of a file, with line and column
+  vallum run --config /etc/vallum/config.yaml
+
+Exit codes: 0 done, 1 failed or invalid configuration, 2 wrong usage, 3 warnings under --strict.";
+
+const RUN_HELP: &str = "\
+Examples:
+  vallum run --config config.yaml
+  vallum -config config.yaml               as Pomerium spells it
+  ADDRESS=:8443 vallum run --config config.yaml
+
+Every key of the file may be given in the environment (the key in capitals); the environment wins.
+SIGHUP reads the configuration again: a bad one is reported and the old one kept.
+SIGTERM stops accepting, finishes what runs, then ends.";
+
+const DEV_HELP: &str = "\
+Starts a built-in OpenID provider with a user picker (alice, bob, mallory), an upstream that verifies
+what it is told, and three routes: public, any signed-in user, admins only. Nothing leaves this machine.
+
+Examples:
+  vallum dev
+  vallum dev --address 127.0.0.1:9443 --state-dir /tmp/vallum";
+
+const VALIDATE_HELP: &str = "\
+Examples:
+  vallum validate config.yaml
+  vallum validate config.yaml --strict --format json
+
+Exit codes: 0 valid, 1 invalid, 3 valid but with warnings and --strict was given.";
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    Run(Run),
+    Dev(Dev),
+    Validate(Validate),
+    Version(Version),
+}
+
+/// Serve.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Run {
+    /// The configuration file (Pomerium's YAML); without it the environment alone is read
+    #[arg(long, short = 'c', value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+}
+
+/// Try it on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Dev {
+    /// Where to listen: loopback addresses only
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8443", value_parser = loopback)]
+    pub address: SocketAddr,
+    /// Where secrets and the local CA are kept [default: a directory in the user's state directory]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Check a configuration without starting.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Validate {
+    /// The configuration file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Take warnings for failures (exit code 3)
+    #[arg(long)]
+    pub strict: bool,
+    /// How problems are printed
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+}
+
+/// Say what this is.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Version {
+    /// As one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line
+    Json,
+    /// For people
+    Text,
+}
+
+impl From<LogFormat> for Format {
+    fn from(format: LogFormat) -> Format {
+        match format {
+            LogFormat::Json => Format::Json,
+            LogFormat::Text => Format::Text,
+        }
+    }
+}
+
+/// The form of a validation report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// With the source line and a mark under the place
+    Text,
+    /// One JSON document
+    Json,
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "vallum",
+    version = VERSION,
+    about = "An identity-aware edge load balancer: terminates TLS, signs people in, decides, vouches and balances",
+    after_help = AFTER_HELP,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Line {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve a configuration
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+    /// Try it on this machine: sign in, be allowed, be denied; offline, no files, no accounts
+    #[command(after_help = DEV_HELP)]
+    Dev(Dev),
+    /// Report every problem of a configuration without starting
+    #[command(after_help = VALIDATE_HELP)]
+    Validate(Validate),
+    /// Print the version and the source revision
+    Version(Version),
+}
+
+impl From<Verb> for Command {
+    fn from(verb: Verb) -> Command {
+        match verb {
+            Verb::Run(run) => Command::Run(run),
+            Verb::Dev(dev) => Command::Dev(dev),
+            Verb::Validate(validate) => Command::Validate(validate),
+            Verb::Version(version) => Command::Version(version),
+        }
+    }
+}
+
+/// Parses a command line (program name first).
+///
+/// When there is nothing to run (help was asked for, or the line is wrong) the text is already printed and the exit
+/// code comes back: 0 for help, 2 for wrong usage. A rewritten single-dash option is mentioned on standard error.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
+    let (args, rewritten) = modernize(args.into_iter().collect());
+    for old in rewritten {
+        eprintln!("warning: `-{old}` is an old spelling, use `--{old}`");
+    }
+    match Line::try_parse_from(args) {
+        Ok(line) => Ok(line.verb.into()),
+        Err(error) => {
+            // Nothing can be done about a closed terminal.
+            let _ = error.print();
+            Err(ExitCode::from(if error.use_stderr() { 2 } else { 0 }))
+        }
+    }
+}
+
+/// The text of `vallum version`.
+pub fn version_text(json: bool) -> String {
+    if json {
+        return serde_json::json!({ "name": "vallum", "version": VERSION, "revision": REVISION }).to_string();
+    }
+    format!("vallum {VERSION} ({REVISION})")
+}
+
+/// Brings Pomerium's spellings into ours; returns the new line and the options that were rewritten.
+fn modernize(mut args: Vec<OsString>) -> (Vec<OsString>, Vec<&'static str>) {
+    let mut rewritten = Vec::new();
+    for arg in args.iter_mut().skip(1) {
+        if arg.as_os_str() == OsStr::new("--") {
+            break;
+        }
+        for name in ["config", "version"] {
+            if let Some(modern) = with_two_dashes(arg, name) {
+                *arg = modern;
+                rewritten.push(name);
+            }
+        }
+    }
+    if names_config_first(&args) {
+        args.insert(1, "run".into());
+    }
+    (args, rewritten)
+}
+
+/// `-name` and `-name=value` with a second dash.
+fn with_two_dashes(arg: &OsStr, name: &str) -> Option<OsString> {
+    let bare = arg.as_encoded_bytes().strip_prefix(b"-")?.strip_prefix(name.as_bytes())?;
+    if !(bare.is_empty() || bare.starts_with(b"=")) {
+        return None;
+    }
+    let mut modern = OsString::from("-");
+    modern.push(arg);
+    Some(modern)
+}
+
+/// Whether the line begins with an option of `run` where a command should stand.
+fn names_config_first(args: &[OsString]) -> bool {
+    let Some(first) = args.get(1).map(|arg| arg.as_encoded_bytes()) else { return false };
+    [&b"--config"[..], b"--log-format", b"-c"]
+        .iter()
+        .any(|option| first.strip_prefix(*option).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"=")))
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| format!("{text:?} is not an address; expected IP:PORT such as 127.0.0.1:8443"))?;
+    if !address.ip().is_loopback() {
+        return Err(format!("{address} is not a loopback address; `dev` must not be reachable from outside"));
+    }
+    Ok(address)
+}
+
+/// The command line's definition, for generated documentation.
+pub fn definition() -> clap::Command {
+    Line::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &[&str]) -> Result<Command, clap::error::ErrorKind> {
+        let args = std::iter::once("vallum").chain(line.iter().copied()).map(OsString::from).collect();
+        Line::try_parse_from(modernize(args).0).map(|line| line.verb.into()).map_err(|e| e.kind())
+    }
+
+    fn run(config: Option<&str>, log_format: LogFormat) -> Command {
+        Command::Run(Run { config: config.map(PathBuf::from), log_format })
+    }
+
+    #[test]
+    fn definition_is_sound() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn every_spelling_of_run() {
+        let json = LogFormat::Json;
+        for line in [
+            &["run", "--config", "f"][..],
+            &["run", "-config", "f"],
+            &["run", "-config=f"],
+            &["run", "--config=f"],
+            &["run", "-c", "f"],
+            &["-config", "f"],
+            &["-config=f"],
+            &["--config", "f"],
+            &["--config=f"],
+            &["-c", "f"],
+        ] {
+            assert_eq!(parsed(line), Ok(run(Some("f"), json)), "{line:?}");
+        }
+        assert_eq!(parsed(&["run"]), Ok(run(None, json)));
+        assert_eq!(parsed(&["--log-format", "text"]), Ok(run(None, LogFormat::Text)));
+        assert_eq!(parsed(&["-config", "f", "--log-format=text"]), Ok(run(Some("f"), LogFormat::Text)));
+    }
+
+    #[test]
+    fn a_rewritten_option_is_told_once() {
+        let line = ["vallum", "-config", "f", "--config", "-configx", "--", "-version"].map(OsString::from).to_vec();
+        let (line, rewritten) = modernize(line);
+        assert_eq!(rewritten, ["config"]);
+        assert_eq!(line, ["vallum", "run", "--config", "f", "--config", "-configx", "--", "-version"]);
+    }
+
+    #[test]
+    fn dev_stays_on_loopback() {
+        let dev = |address: &str| Ok(Command::Dev(Dev { address: address.parse().unwrap(), state_dir: None }));
+        assert_eq!(parsed(&["dev"]), dev("127.0.0.1:8443"));
+        assert_eq!(parsed(&["dev", "--address", "[::1]:0"]), dev("[::1]:0"));
+        for bad in ["0.0.0.0:8443", "192.0.2.1:1", "[::]:1", "localhost:1", "127.0.0.1", "127.0.0.1:99999", ""] {
+            assert_eq!(parsed(&["dev", "--address", bad]), Err(clap::error::ErrorKind::ValueValidation), "{bad}");
+        }
+    }
+
+    #[test]
+    fn validate_and_version() {
+        assert_eq!(
+            parsed(&["validate", "f", "--strict", "--format", "json"]),
+            Ok(Command::Validate(Validate { file: "f".into(), strict: true, format: ReportFormat::Json }))
+        );
+        assert_eq!(parsed(&["version", "--json"]), Ok(Command::Version(Version { json: true })));
+        assert_eq!(parsed(&["-version"]), Err(clap::error::ErrorKind::DisplayVersion));
+        let printed: serde_json::Value = serde_json::from_str(&version_text(true)).unwrap();
+        assert_eq!(printed["version"], VERSION);
+        assert!(version_text(false).starts_with("vallum "));
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        use clap::error::ErrorKind::*;
+        assert_eq!(parsed(&[]), Err(DisplayHelpOnMissingArgumentOrSubcommand));
+        assert_eq!(parsed(&["serve"]), Err(InvalidSubcommand));
+        assert_eq!(parsed(&["validate"]), Err(MissingRequiredArgument));
+        assert_eq!(parsed(&["run", "--log-format", "xml"]), Err(InvalidValue));
+        assert_eq!(parsed(&["run", "-configuration", "f"]).is_err(), true);
+        assert_eq!(parsed(&["-config"]), Err(InvalidValue));
+    }
+
+    #[test]
+    fn hostile_bytes_are_no_panic() {
+        use std::os::unix::ffi::OsStringExt;
+        let line = vec!["vallum".into(), OsString::from_vec(b"-config=\xff\xfe".to_vec())];
+        let (line, _) = modernize(line);
+        assert!(matches!(Line::try_parse_from(line).unwrap().verb, Verb::Run(Run { config: Some(_), .. })));
+    }
+}
