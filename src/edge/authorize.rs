@@ -35,8 +35,7 @@ pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
         }
         Verdict::Deny(status) => {
             worker.cells.decision(route.index, "deny", reason);
-            let conditions =
-                if route.show_error_details { route.policy.failing(&facts) } else { Vec::new() };
+            let conditions = if route.show_error_details { route.policy.failing(&facts) } else { Vec::new() };
             Err(Failure::Denied { status, conditions })
         }
     }
@@ -85,9 +84,7 @@ fn sign_in(worker: &Worker, exchange: &Exchange) -> Failure {
         return Failure::Unauthenticated;
     }
     match url::Url::parse(&exchange.url()) {
-        Ok(url) => {
-            Failure::SignIn(sign_in::location(&exchange.plan, &url, worker.clock.unix()).to_string())
-        }
+        Ok(url) => Failure::SignIn(sign_in::location(&exchange.plan, &url, worker.clock.unix()).to_string()),
         Err(_) => Failure::Unauthenticated,
     }
 }

@@ -14,8 +14,7 @@ impl Clock {
     pub fn new() -> Self {
         static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
         // One origin for all workers: endpoints carry "down until" times between them.
-        let clock =
-            Clock { origin: *ORIGIN.get_or_init(Instant::now), now_ms: Cell::new(0), unix: Cell::new(0) };
+        let clock = Clock { origin: *ORIGIN.get_or_init(Instant::now), now_ms: Cell::new(0), unix: Cell::new(0) };
         clock.advance();
         clock
     }

@@ -71,8 +71,13 @@ pub struct Deadlines(RefCell<Vec<Weak<Deadline>>>);
 impl Deadlines {
     /// Starts to watch a socket; watching ends when the returned value is dropped.
     pub fn watch(&self, control: Control) -> Rc<Deadline> {
-        let deadline =
-            Rc::new(Deadline { read_ms: Cell::new(0), write_ms: Cell::new(0), fired: Cell::new(false), idle: Cell::new(false), control });
+        let deadline = Rc::new(Deadline {
+            read_ms: Cell::new(0),
+            write_ms: Cell::new(0),
+            fired: Cell::new(false),
+            idle: Cell::new(false),
+            control,
+        });
         self.0.borrow_mut().push(Rc::downgrade(&deadline));
         deadline
     }

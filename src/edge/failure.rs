@@ -30,7 +30,10 @@ pub enum Failure {
     /// Nobody is signed in and the client is none to be redirected.
     Unauthenticated,
     /// Someone is signed in or known, but may not. Lines that say which condition failed.
-    Denied { status: u16, conditions: Vec<String> },
+    Denied {
+        status: u16,
+        conditions: Vec<String>,
+    },
     UpgradeRefused,
     /// The control plane did not answer in time.
     ControlBusy,
@@ -90,14 +93,18 @@ impl Failure {
             F::Head(e @ HeadError::TargetTooLarge) => (414, Source::Limit, "target_too_large", e.to_string().into()),
             F::Head(e @ HeadError::Version) => (505, Source::BadRequest, "http_version", e.to_string().into()),
             F::Head(e) => (400, Source::BadRequest, "request_head", e.to_string().into()),
-            F::HeadTimeout => (408, Source::Limit, "request_head_timeout", "the request head did not arrive in time".into()),
+            F::HeadTimeout => {
+                (408, Source::Limit, "request_head_timeout", "the request head did not arrive in time".into())
+            }
             F::Http10 => (426, Source::BadRequest, "low_version", "HTTP/1.0 is not served; use HTTP/1.1".into()),
             F::Framing(e) => (400, Source::BadRequest, "request_framing", e.to_string().into()),
             F::Host(e) => (400, Source::BadRequest, "host", e.to_string().into()),
             F::Target(e) => (400, Source::BadRequest, "request_target", e.to_string().into()),
             F::Path(e) => (400, Source::BadRequest, "path_normalization", e.to_string().into()),
             F::PathRedirect(_) => (307, Source::BadRequest, "path_normalization", "".into()),
-            F::Underscore => (400, Source::BadRequest, "unexpected_underscore", "a header name holds an underscore".into()),
+            F::Underscore => {
+                (400, Source::BadRequest, "unexpected_underscore", "a header name holds an underscore".into())
+            }
             F::MethodRefused => (405, Source::BadRequest, "method", "this method is not served".into()),
             F::NoHost => (404, Source::NoRoute, "route_not_found", "no route serves this host".into()),
             F::NoPath => (404, Source::NoRoute, "route_not_found", "no route of this host serves this path".into()),
@@ -105,14 +112,48 @@ impl Failure {
             F::Unauthenticated => (401, Source::AuthDeny, "unauthenticated", "sign in first".into()),
             F::Denied { status, .. } => (*status, Source::AuthDeny, "denied", "you may not see this page".into()),
             F::UpgradeRefused => (403, Source::BadRequest, "upgrade_refused", "this route allows no WebSocket".into()),
-            F::ControlBusy => (503, Source::Limit, "control_busy", "too many sign-ins are waiting; try again in a moment".into()),
-            F::ControlSilent => (503, Source::Internal, "control_silent", "the session could not be checked in time; try again in a moment".into()),
-            F::NoEndpoint => (503, Source::UpstreamConnect, "no_healthy_upstream", "the service behind this route has no address now".into()),
-            F::Connect => (503, Source::UpstreamConnect, "upstream_connect_failure", "the service behind this route does not answer".into()),
-            F::UpstreamClosed => (502, Source::UpstreamProtocol, "upstream_closed", "the service behind this route closed the connection before it answered".into()),
-            F::UpstreamTimeout => (504, Source::UpstreamTimeout, "upstream_response_timeout", "the service behind this route did not answer in time".into()),
-            F::UpstreamProtocol(what) => (502, Source::UpstreamProtocol, "upstream_protocol_error", format!("the service behind this route gave an answer that is not HTTP: {what}").into()),
-            F::BodyTimeout => (408, Source::Limit, "request_body_timeout", "the request body did not arrive in time".into()),
+            F::ControlBusy => {
+                (503, Source::Limit, "control_busy", "too many sign-ins are waiting; try again in a moment".into())
+            }
+            F::ControlSilent => (
+                503,
+                Source::Internal,
+                "control_silent",
+                "the session could not be checked in time; try again in a moment".into(),
+            ),
+            F::NoEndpoint => (
+                503,
+                Source::UpstreamConnect,
+                "no_healthy_upstream",
+                "the service behind this route has no address now".into(),
+            ),
+            F::Connect => (
+                503,
+                Source::UpstreamConnect,
+                "upstream_connect_failure",
+                "the service behind this route does not answer".into(),
+            ),
+            F::UpstreamClosed => (
+                502,
+                Source::UpstreamProtocol,
+                "upstream_closed",
+                "the service behind this route closed the connection before it answered".into(),
+            ),
+            F::UpstreamTimeout => (
+                504,
+                Source::UpstreamTimeout,
+                "upstream_response_timeout",
+                "the service behind this route did not answer in time".into(),
+            ),
+            F::UpstreamProtocol(what) => (
+                502,
+                Source::UpstreamProtocol,
+                "upstream_protocol_error",
+                format!("the service behind this route gave an answer that is not HTTP: {what}").into(),
+            ),
+            F::BodyTimeout => {
+                (408, Source::Limit, "request_body_timeout", "the request body did not arrive in time".into())
+            }
             F::Body(what) => (400, Source::BadRequest, "request_body", (*what).into()),
             F::ClientGone => (0, Source::BadRequest, "client_disconnected", "".into()),
             F::Internal(what) => (500, Source::Internal, "internal", (*what).into()),

@@ -101,10 +101,9 @@ fn page_of(exchange: &Exchange, failure: &Failure, text: &str) -> crate::http::p
     let who = session.map(|s| if s.email.is_empty() { &*s.user_id } else { &*s.email });
     let denied = matches!(failure, Failure::Denied { .. });
     let links: &[Link<'_>] = match denied && who.is_some() {
-        true => &[
-            Link { label: "Who am I?", href: "/.pomerium/" },
-            Link { label: "Sign out", href: "/.pomerium/sign_out" },
-        ],
+        true => {
+            &[Link { label: "Who am I?", href: "/.pomerium/" }, Link { label: "Sign out", href: "/.pomerium/sign_out" }]
+        }
         false => &[],
     };
     Page {

@@ -110,7 +110,11 @@ fn host(exchange: &Exchange) -> Result<Authority<'static>, Failure> {
 }
 
 /// An absolute-form target: its authority, which must agree with Host, and where its path starts.
-fn absolute(target: &[u8], host: &Authority<'static>, default_port: u16) -> Result<(Authority<'static>, usize), Failure> {
+fn absolute(
+    target: &[u8],
+    host: &Authority<'static>,
+    default_port: u16,
+) -> Result<(Authority<'static>, usize), Failure> {
     let form = || Failure::Target(Refusal::Form);
     let scheme = [&b"http://"[..], b"https://"]
         .into_iter()

@@ -106,7 +106,12 @@ fn tls_result(error: &TlsError) -> &'static str {
 }
 
 /// Serves one request and records it, whatever became of it.
-async fn serve_request(worker: &Rc<Worker>, client: &mut Connection, plan: std::sync::Arc<Plan>, head: RequestHead) -> After {
+async fn serve_request(
+    worker: &Rc<Worker>,
+    client: &mut Connection,
+    plan: std::sync::Arc<Plan>,
+    head: RequestHead,
+) -> After {
     let mut exchange = Exchange::new(plan, client.who, head);
     let after = match pass(worker, client, &mut exchange).await {
         Ok(after) => after,

@@ -152,7 +152,8 @@ fn echo() -> SocketAddr {
                 loop {
                     while let Some(end) = memchr::memmem::find(&buffer, b"\r\n\r\n") {
                         let head: Vec<u8> = buffer.drain(..end + 4).collect();
-                        let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", head.len()).into_bytes();
+                        let mut answer =
+                            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", head.len()).into_bytes();
                         answer.extend_from_slice(&head);
                         if stream.write_all(&answer).is_err() {
                             return;
@@ -173,7 +174,9 @@ fn echo() -> SocketAddr {
 fn requests_pass_on_both_drivers() {
     for driver in [Driver::IoUring, Driver::Epoll] {
         let edge = Edge::start(driver, true, &[echo()]);
-        let answer = edge.talk(b"GET /a HTTP/1.1\r\nHost: app.test\r\n\r\nGET /b HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n");
+        let answer = edge.talk(
+            b"GET /a HTTP/1.1\r\nHost: app.test\r\n\r\nGET /b HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n",
+        );
         assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{driver:?} {answer}");
         let (a, b) = (answer.find("GET /a").unwrap(), answer.find("GET /b").unwrap());
         assert!(a < b, "{answer}");

@@ -128,14 +128,9 @@ impl RequestHead {
         Ok(head)
     }
 
-    fn scan<'b>(
-        &mut self,
-        bytes: &'b [u8],
-        room: &mut [MaybeUninit<httparse::Header<'b>>],
-    ) -> Result<(), HeadError> {
+    fn scan<'b>(&mut self, bytes: &'b [u8], room: &mut [MaybeUninit<httparse::Header<'b>>]) -> Result<(), HeadError> {
         let mut request = httparse::Request::new(&mut []);
-        let status =
-            httparse::ParserConfig::default().parse_request_with_uninit_headers(&mut request, bytes, room);
+        let status = httparse::ParserConfig::default().parse_request_with_uninit_headers(&mut request, bytes, room);
         match status {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
             Ok(_) => return Err(HeadError::FieldLine),

@@ -79,10 +79,7 @@ fn names_secret(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
     let file_only = |at: usize, word: &str| lower[at + word.len()..].starts_with("_file");
     let names = |word: &&str| lower.match_indices(*word).any(|(at, _)| !file_only(at, word));
-    SECRET_WORDS.iter().any(&names)
-        || SECRET_PARENTS.iter().any(names)
-        || holds_password(&lower)
-        || is_armour(&lower)
+    SECRET_WORDS.iter().any(&names) || SECRET_PARENTS.iter().any(names) || holds_password(&lower) || is_armour(&lower)
 }
 
 fn holds_password(line: &str) -> bool {

@@ -70,7 +70,12 @@ impl Memory {
         }
     }
 
-    pub(super) fn put(&mut self, mut session: SessionRecord, mut user: UserRecord, now: i64) -> Result<u64, StoreError> {
+    pub(super) fn put(
+        &mut self,
+        mut session: SessionRecord,
+        mut user: UserRecord,
+        now: i64,
+    ) -> Result<u64, StoreError> {
         // The join is a second copy of the claims.
         let (session_bytes, user_bytes) = (2 * session.bytes() + user.bytes(), user.bytes());
         let bytes = session_bytes + user_bytes;

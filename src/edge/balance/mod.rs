@@ -46,9 +46,5 @@ pub fn pick(
     let turn = turns.take(route.index);
     let fresh = |endpoint: &&Arc<Endpoint>| !tried.iter().any(|t| Arc::ptr_eq(t, endpoint));
     let round = || (0..endpoints.turns()).filter_map(|step| endpoints.at(turn.wrapping_add(step)));
-    round()
-        .filter(fresh)
-        .find(|endpoint| endpoint.is_up(now_ms))
-        .or_else(|| round().find(fresh))
-        .cloned()
+    round().filter(fresh).find(|endpoint| endpoint.is_up(now_ms)).or_else(|| round().find(fresh)).cloned()
 }

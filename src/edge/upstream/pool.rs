@@ -62,9 +62,7 @@ impl Pool {
     /// Closes what has been idle for too long.
     pub fn sweep(&self, now_ms: u64) {
         self.0.borrow_mut().retain(|_, idle| {
-            idle.retain(|one| {
-                now_ms.saturating_sub(one.since_ms) < IDLE_MS_MAX
-            });
+            idle.retain(|one| now_ms.saturating_sub(one.since_ms) < IDLE_MS_MAX);
             !idle.is_empty()
         });
     }

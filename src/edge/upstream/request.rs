@@ -136,7 +136,8 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
 /// `set_request_headers` and `remove_request_headers` replace what the client sent.
 fn is_replaced(route: &Route, name: &[u8]) -> bool {
     let same = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-    route.request_headers_set.iter().any(|(known, _)| same(known)) || route.request_headers_removed.iter().any(|k| same(k))
+    route.request_headers_set.iter().any(|(known, _)| same(known))
+        || route.request_headers_removed.iter().any(|k| same(k))
 }
 
 fn is_removed(route: &Route, name: &str) -> bool {

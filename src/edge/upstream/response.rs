@@ -53,7 +53,9 @@ pub fn read_head(
     let parser = httparse::ParserConfig::default();
     let result = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut usual);
     match result {
-        Ok(httparse::Status::Complete(parsed)) if parsed == length => translate(exchange, route, &response, length, close, out),
+        Ok(httparse::Status::Complete(parsed)) if parsed == length => {
+            translate(exchange, route, &response, length, close, out)
+        }
         Err(httparse::Error::TooManyHeaders) => {
             let mut many = vec![const { MaybeUninit::uninit() }; FIELDS_MAX];
             let mut response = httparse::Response::new(&mut []);
