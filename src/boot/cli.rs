@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(parsed(&["serve"]), Err(InvalidSubcommand));
         assert_eq!(parsed(&["validate"]), Err(MissingRequiredArgument));
         assert_eq!(parsed(&["run", "--log-format", "xml"]), Err(InvalidValue));
-        assert_eq!(parsed(&["run", "-configuration", "f"]).is_err(), true);
+        assert!(parsed(&["run", "-configuration", "f"]).is_err());
         assert_eq!(parsed(&["-config"]), Err(InvalidValue));
     }
 

@@ -6,4 +6,7 @@ pub mod config;
 pub mod databroker;
 pub mod dev;
 pub mod dns;
+pub mod identity;
+pub mod oidc;
+pub mod portal;
 pub mod sessions;

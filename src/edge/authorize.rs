@@ -15,7 +15,7 @@ use crate::telemetry::authorize_log::{self, Check};
 
 /// Decides; everything but "allowed" is a failure.
 pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
-    let Some(route) = &exchange.route else { return Err(Failure::NoPath) };
+    let Some(route) = exchange.route() else { return Err(Failure::NoPath) };
     let decoded = decoded_path(exchange);
     let facts = facts(exchange, &decoded);
     let decision = route.policy.decide(&facts);
@@ -26,15 +26,15 @@ pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
     let reason = reasons.iter().next().map_or("", |reason| reason.as_str());
     match decision.verdict {
         Verdict::Allow => {
-            worker.cells.decision(route.index, "allow", reason);
+            exchange.cells.decision(route.index, "allow", reason);
             Ok(())
         }
         Verdict::SignIn => {
-            worker.cells.decision(route.index, "sign_in", reason);
+            exchange.cells.decision(route.index, "sign_in", reason);
             Err(sign_in(worker, exchange))
         }
         Verdict::Deny(status) => {
-            worker.cells.decision(route.index, "deny", reason);
+            exchange.cells.decision(route.index, "deny", reason);
             let conditions = if route.show_error_details { route.policy.failing(&facts) } else { Vec::new() };
             Err(Failure::Denied { status, conditions })
         }

@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::session::Known;
+use super::worker::Held;
 use crate::http::authority::Authority;
 use crate::http::framing::BodyLength;
 use crate::http::head::{RequestHead, Span};
-use crate::plan::Plan;
 use crate::plan::route::Route;
 use crate::telemetry::access_log::Source;
+use crate::telemetry::metrics::WorkerCells;
 
 /// Who is connected, and how.
 #[derive(Debug, Clone, Copy)]
@@ -35,19 +35,22 @@ impl Client {
 /// One request and what became of it.
 pub struct Exchange {
     pub started: Instant,
-    pub plan: Arc<Plan>,
+    pub plan: Held,
     pub client: Client,
     pub head: RequestHead,
     /// The request in its one normal form; only this is matched, authorized, logged and forwarded.
     pub normal: Normal,
     pub request_id: Box<str>,
-    pub route: Option<Arc<Route>>,
+    /// The position of its route in the plan, once one is chosen.
+    pub route_index: Option<usize>,
     pub session: Presented,
     pub answer: Answer,
     /// The X-Forwarded-For that was sent upstream.
     pub forwarded_for: String,
     /// The endpoint that answered.
     pub upstream: Option<SocketAddr>,
+    /// Where this exchange is counted; means the routes of its own plan, also after a reload.
+    pub cells: WorkerCells,
 }
 
 /// The normal form of a request.
@@ -87,6 +90,12 @@ pub struct Presented {
     pub by_token: bool,
 }
 
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.cells.request_closed();
+    }
+}
+
 /// What was answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -122,7 +131,8 @@ impl Normal {
 }
 
 impl Exchange {
-    pub fn new(plan: Arc<Plan>, client: Client, head: RequestHead) -> Self {
+    pub fn new(plan: Held, client: Client, head: RequestHead, cells: WorkerCells) -> Self {
+        cells.request_opened();
         Exchange {
             started: Instant::now(),
             plan,
@@ -130,12 +140,18 @@ impl Exchange {
             head,
             normal: Normal::empty(),
             request_id: "".into(),
-            route: None,
+            route_index: None,
             session: Presented::default(),
             answer: Answer { status: 0, source: Source::Internal, details: "", size: 0 },
             forwarded_for: String::new(),
             upstream: None,
+            cells,
         }
+    }
+
+    /// The route, once one is chosen.
+    pub fn route(&self) -> Option<&Route> {
+        self.route_index.and_then(|index| self.plan.routes.at(index))
     }
 
     /// The normal path, percent-encoded, without query.
@@ -165,6 +181,11 @@ impl Exchange {
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let query = self.query().map(|query| format!("?{query}")).unwrap_or_default();
         format!("{}://{host}{port}{}{query}", self.client.scheme(), self.path())
+    }
+
+    /// The head's bytes, for reuse; the exchange is over.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.head).into_bytes()
     }
 
     /// Notes what was answered.

@@ -29,7 +29,7 @@ pub async fn visit(worker: &Worker, client: &mut Connection, exchange: &mut Exch
         client: exchange.client.address,
         request_id: exchange.request_id.clone(),
         session: exchange.session.known.as_ref().map(|known| known.session.clone()),
-        plan: exchange.plan.clone(),
+        plan: (*exchange.plan).clone(),
         answer,
     };
     worker.door.portal.send(visit).map_err(|error| match error {

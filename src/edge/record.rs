@@ -1,16 +1,18 @@
 //! What is kept of a request when it is over: metrics and one log line, exactly once.
 
 use super::exchange::Exchange;
-use super::worker::Worker;
 use crate::http::fields::FieldKind;
 use crate::telemetry::access_log::{self, Record};
 
 /// Counts and logs the exchange.
-pub fn write(worker: &Worker, exchange: &Exchange) {
+pub fn write(exchange: &Exchange) {
     let duration_us = exchange.started.elapsed().as_micros() as u64;
-    let route = exchange.route.as_deref();
+    let route = exchange.route();
     let answer = &exchange.answer;
-    worker.cells.request(route.map(|route| route.index), answer.status, answer.source, duration_us, None);
+    // Streams are counted by the tunnel: an hour of WebSocket says nothing about how long requests take.
+    if answer.status != 101 {
+        exchange.cells.request(route.map(|route| route.index), answer.status, answer.source, duration_us, None);
+    }
     if !exchange.plan.logs.access {
         return;
     }

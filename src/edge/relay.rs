@@ -45,7 +45,8 @@ struct Job<'a> {
 
 /// Forwards the exchange along its route.
 pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchange) -> Result<After, Failure> {
-    let Some(route) = exchange.route.clone() else { return Err(Failure::NoPath) };
+    let plan = exchange.plan.clone();
+    let Some(route) = exchange.route_index.and_then(|index| plan.routes.at(index)) else { return Err(Failure::NoPath) };
     match exchange.normal.upgrade {
         Some(Upgrade::WebSocket) if !route.websockets => return Err(Failure::UpgradeRefused),
         Some(Upgrade::WebSocket) if exchange.normal.body != BodyLength::None => {
@@ -55,7 +56,7 @@ pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchan
         _ => {}
     }
     let vouched = vouch::lines(worker, exchange)?;
-    let job = Job { worker, route: &route, vouched: vouched.as_deref() };
+    let job = Job { worker, route, vouched: vouched.as_deref() };
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
     let mut stale = 0;
     loop {
@@ -65,7 +66,7 @@ pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchan
             Err(Attempt::Failed(failure)) => return Err(failure),
             Err(Attempt::Stale) => {
                 stale += 1;
-                worker.cells.upstream_retry(route.index);
+                exchange.cells.upstream_retry(route.index);
             }
         }
     }
@@ -91,13 +92,13 @@ async fn open(
                 return Ok(connection);
             }
             Err(error) => {
-                worker.cells.upstream_connect_failure(route.index, error.cause());
+                exchange.cells.upstream_connect_failure(route.index, error.cause());
                 tracing::warn!(route = &*route.name, endpoint = %endpoint.address, error = %error, "endpoint did not take a connection");
                 tried.push(endpoint);
                 if tried.len() >= ENDPOINTS_TRIED_MAX {
                     return Err(Failure::Connect);
                 }
-                worker.cells.upstream_retry(route.index);
+                exchange.cells.upstream_retry(route.index);
             }
         }
     }

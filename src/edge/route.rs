@@ -11,11 +11,11 @@ pub enum Way {
     Ping,
     /// One of our own pages.
     Portal,
-    /// The route in `exchange.route`.
+    /// The route of `exchange.route()`.
     Upstream,
 }
 
-/// Finds the way and sets `exchange.route` when it is a route's.
+/// Finds the way and sets `exchange.route_index` when it is a route's.
 pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
     if matches!(exchange.path(), "/ping" | "/healthz") {
         return Ok(Way::Ping);
@@ -31,7 +31,7 @@ pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
         _ if is_own_page(exchange.path(), plan.identity.authenticate.is_none()) => Ok(Way::Portal),
         Found::NoPath => Err(Failure::NoPath),
         Found::Route(route) => {
-            exchange.route = Some(route.clone());
+            exchange.route_index = Some(route.index);
             Ok(Way::Upstream)
         }
     }

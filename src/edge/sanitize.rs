@@ -19,10 +19,13 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure>
     exchange.normal.body = framing::of_request(true, exchange.head.pairs()).map_err(Failure::Framing)?;
     connection(exchange);
     target(exchange)?;
-    if exchange.head.fields().iter().any(|field| field.kind == FieldKind::Underscore) {
-        return Err(Failure::Underscore);
-    }
-    Ok(())
+    // `headers_with_underscores_action: reject_request`, whatever the name would mean without them.
+    let underscored = exchange.head.fields().iter().any(|field| match field.kind {
+        FieldKind::Underscore => true,
+        FieldKind::Identity | FieldKind::ForwardedOther => fields::has_underscore(exchange.head.bytes(field.name)),
+        _ => false,
+    });
+    if underscored { Err(Failure::Underscore) } else { Ok(()) }
 }
 
 fn request_id(exchange: &Exchange, ids: &RequestIds) -> Box<str> {

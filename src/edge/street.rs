@@ -12,13 +12,12 @@ use super::exchange::{Client, Exchange};
 use super::failure::Failure;
 use super::route::Way;
 use super::wire::{self, Reader, Session, TlsError, Writer};
-use super::worker::Worker;
+use super::worker::{Held, Worker};
 use super::{authorize, portal, record, relay, respond, route, sanitize, session};
 use crate::edge::deadline::Deadline;
 use crate::edge::preface;
 use crate::http::head::RequestHead;
 use crate::net::tcp::Stream;
-use crate::plan::Plan;
 
 /// Serves one client connection to its end.
 pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr) {
@@ -106,29 +105,23 @@ fn tls_result(error: &TlsError) -> &'static str {
 }
 
 /// Serves one request and records it, whatever became of it.
-async fn serve_request(
-    worker: &Rc<Worker>,
-    client: &mut Connection,
-    plan: std::sync::Arc<Plan>,
-    head: RequestHead,
-) -> After {
-    let mut exchange = Exchange::new(plan, client.who, head);
+async fn serve_request(worker: &Rc<Worker>, client: &mut Connection, plan: Held, head: RequestHead) -> After {
+    let mut exchange = Exchange::new(plan, client.who, head, worker.cells.pinned());
     let after = match pass(worker, client, &mut exchange).await {
         Ok(after) => after,
         Err(failure) => respond::failure(worker, client, &mut exchange, failure).await,
     };
-    record::write(worker, &exchange);
-    let (bytes, _) = exchange.head.into_room();
-    worker.buffers.give(bytes);
+    record::write(&exchange);
+    worker.buffers.give(exchange.take_bytes());
     after
 }
 
 /// A request whose head never became one.
-async fn refuse(worker: &Rc<Worker>, client: &mut Connection, plan: std::sync::Arc<Plan>, failure: Failure) -> After {
-    let mut exchange = Exchange::new(plan, client.who, RequestHead::default());
+async fn refuse(worker: &Rc<Worker>, client: &mut Connection, plan: Held, failure: Failure) -> After {
+    let mut exchange = Exchange::new(plan, client.who, RequestHead::default(), worker.cells.pinned());
     exchange.request_id = worker.request_ids.next();
     let after = respond::failure(worker, client, &mut exchange, failure).await;
-    record::write(worker, &exchange);
+    record::write(&exchange);
     if after == After::Next { After::Close } else { after }
 }
 
@@ -143,7 +136,7 @@ async fn pass(worker: &Rc<Worker>, client: &mut Connection, exchange: &mut Excha
             portal::visit(worker, client, exchange).await
         }
         Way::Upstream => {
-            let asks_who = exchange.route.as_ref().is_some_and(|r| r.pass_identity || r.policy.needs_session());
+            let asks_who = exchange.route().is_some_and(|r| r.pass_identity || r.policy.needs_session());
             if asks_who {
                 session::identify(worker, exchange).await?;
             }

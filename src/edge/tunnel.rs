@@ -39,8 +39,8 @@ impl End {
 
 /// Runs the tunnel to its end.
 pub async fn run(worker: &Worker, client: &mut Client, exchange: &mut Exchange, mut upstream: Connection) -> After {
-    let route = exchange.route.as_ref().map_or(0, |route| route.index);
-    worker.cells.stream_opened(route);
+    let route = exchange.route_index;
+    exchange.cells.stream_opened(route);
     client.deadline.clear_read();
     upstream.deadline.clear_read();
     let (to_client, to_upstream) = (client.deadline.control().clone(), upstream.deadline.control().clone());
@@ -54,7 +54,7 @@ pub async fn run(worker: &Worker, client: &mut Client, exchange: &mut Exchange, 
             First::Left(end) | First::Right(end) => end,
         }
     };
-    worker.cells.stream_closed(route, end.cause());
+    exchange.cells.stream_closed(route, end.cause());
     exchange.answer.size = down;
     exchange.answer.details = match end {
         End::SessionOver => "session_revoked",

@@ -25,6 +25,13 @@ const CLAIM_BYTES_MAX: usize = 8 * 1024;
 #[derive(Default)]
 pub struct Assertions(RefCell<Vec<Made>>);
 
+impl Assertions {
+    /// Forgets what was made: the plan changed, and with it perhaps the key.
+    pub fn forget_all(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
 struct Made {
     audience: Box<str>,
     at: i64,
@@ -34,7 +41,7 @@ struct Made {
 /// The header lines that vouch for the exchange's session (or for nobody), each ending in CR LF; `None` when the route
 /// passes no identity.
 pub fn lines(worker: &Worker, exchange: &Exchange) -> Result<Option<Rc<[u8]>>, Failure> {
-    let passes = exchange.route.as_ref().is_some_and(|route| route.pass_identity);
+    let passes = exchange.route().is_some_and(|route| route.pass_identity);
     if !passes {
         return Ok(None);
     }

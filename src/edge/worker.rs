@@ -66,8 +66,13 @@ pub struct Worker {
     pub draining: Cell<bool>,
     /// Client connections open now.
     pub connections: Cell<usize>,
-    plan: RefCell<Cached>,
+    feed: RefCell<Cached>,
+    /// The plan for which `cells`, `turns` and `sessions` are set up.
+    plan: RefCell<Held>,
 }
+
+/// A plan as a worker holds it: counted on this core, so that requests touch no counter that cores share.
+pub type Held = Rc<Arc<Plan>>;
 
 impl Worker {
     fn new(setup: &Setup) -> Rc<Self> {
@@ -87,14 +92,34 @@ impl Worker {
             request_ids: RequestIds::new(),
             draining: Cell::new(false),
             connections: Cell::new(0),
-            plan: RefCell::new(setup.door.feed.cached()),
+            feed: RefCell::new(setup.door.feed.cached()),
+            plan: RefCell::new(Rc::new(setup.door.feed.current())),
         };
+        worker.adopt(&worker.plan.borrow());
         Rc::new(worker)
     }
 
-    /// The plan now; hold it for the whole of one request.
-    pub fn plan(&self) -> Arc<Plan> {
-        self.plan.borrow_mut().load().clone()
+    /// The plan now; hold it for the whole of one request. What this worker keeps by route or session is set up anew
+    /// when the plan is a new one.
+    pub fn plan(&self) -> Held {
+        let mut feed = self.feed.borrow_mut();
+        let latest = feed.load();
+        let held = self.plan.borrow().clone();
+        if Arc::ptr_eq(latest, &held) {
+            return held;
+        }
+        let latest = Rc::new(latest.clone());
+        self.adopt(&latest);
+        self.plan.replace(latest.clone());
+        latest
+    }
+
+    fn adopt(&self, plan: &Plan) {
+        let names: Vec<Box<str>> = plan.routes.iter().map(|route| route.name.clone()).collect();
+        self.cells.adopt(&names);
+        self.turns.adopt(plan.routes.len());
+        self.sessions.forget_all();
+        self.anonymous.forget_all();
     }
 }
 
@@ -119,9 +144,9 @@ async fn live(setup: Setup) -> io::Result<()> {
 
 /// The worker's housekeeping, until it is told to stop.
 async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
-    let mut generation = 0;
     let mut epoch = worker.door.revocations.epoch();
     let mut busy = Busy::new();
+    let mut pooled = (0, 0);
     for count in 1u64.. {
         if stop.load(Ordering::Acquire) {
             return;
@@ -129,11 +154,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         worker.clock.advance();
         let now_ms = worker.clock.now_ms();
         worker.deadlines.sweep(now_ms);
-        let plan = worker.plan();
-        if plan.generation != generation {
-            generation = plan.generation;
-            adopt(worker, &plan);
-        }
+        worker.plan();
         let current = worker.door.revocations.epoch();
         if current != epoch {
             epoch = current;
@@ -141,19 +162,14 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         }
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
+            let counts = (worker.pool.open(), worker.pool.idle());
+            worker.cells.pool(counts.0 - pooled.0, counts.1 - pooled.1);
+            pooled = counts;
             worker.cells.busy(busy.ratio());
             worker.cells.flush();
         }
         timer::sleep(TICK).await;
     }
-}
-
-/// Takes a new plan over: what this worker keeps by route or session belongs to the old one.
-fn adopt(worker: &Worker, plan: &Plan) {
-    let names: Vec<Box<str>> = plan.routes.iter().map(|route| route.name.clone()).collect();
-    worker.cells.adopt(&names);
-    worker.turns.adopt(plan.routes.len());
-    worker.sessions.forget_all();
 }
 
 /// The share of time that this thread was on its CPU.

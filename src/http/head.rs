@@ -134,6 +134,7 @@ impl RequestHead {
         match status {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
             Ok(_) => return Err(HeadError::FieldLine),
+            Err(httparse::Error::Version) if !names_a_version(bytes) => return Err(HeadError::RequestLine),
             Err(error) => return Err(refusal(error)),
         }
         let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
@@ -191,10 +192,17 @@ impl RequestHead {
         self.all(kind).next()
     }
 
-    /// Gives the room back for reuse.
-    pub fn into_room(self) -> (Vec<u8>, Vec<Field>) {
-        (self.bytes, self.fields)
+    /// Gives the bytes back for reuse.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
+}
+
+/// Whether the first line ends in `HTTP/` and two numbers, so that it is a request of another version rather than none.
+fn names_a_version(bytes: &[u8]) -> bool {
+    let end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+    matches!(bytes[..end], [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 /// What httparse's refusal means here.
@@ -256,6 +264,8 @@ mod tests {
         ] {
             assert!(parse(hostile).is_err(), "{hostile:?}");
         }
+        assert_eq!(parse("GET / HTTP/2.0\r\nHost: a\r\n\r\n").unwrap_err(), HeadError::Version);
+        assert_eq!(parse("PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\n\r\n").unwrap_err(), HeadError::RequestLine);
     }
 
     #[test]

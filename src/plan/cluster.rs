@@ -1,6 +1,6 @@
 //! The upstream behind a route: its targets as written, its endpoints as resolved, and the order in which they take turns.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,6 +36,30 @@ pub struct Target {
     pub weight: u32,
     /// `tls_upstream_server_name`: the name to verify and to send as SNI; `None`: the host.
     pub server_name: Option<Box<str>>,
+}
+
+impl Target {
+    /// The address that the target names itself: a literal one, or loopback for `localhost`. `None`: a name to resolve.
+    pub fn literal(&self) -> Option<IpAddr> {
+        match self.host.parse() {
+            Ok(address) => Some(address),
+            Err(_) if self.host.eq_ignore_ascii_case("localhost") => Some(Ipv4Addr::LOCALHOST.into()),
+            Err(_) => None,
+        }
+    }
+
+    /// The target's host and, unless it is the scheme's own, its port.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_string() };
+        let default = if self.tls { 443 } else { 80 };
+        if self.port == default { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// The name that the endpoints must prove, and that is sent as SNI; `None` for clear text.
+    pub fn verified_name(&self) -> Option<ServerName<'static>> {
+        let name = self.server_name.as_deref().unwrap_or(&self.host);
+        ServerName::try_from(name.to_owned()).ok().filter(|_| self.tls)
+    }
 }
 
 /// The endpoints of a cluster and the order of their turns.

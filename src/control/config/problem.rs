@@ -24,6 +24,12 @@ pub struct Place {
     pub column: u32,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
 /// Another place that explains a problem ("first defined here").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Related {

@@ -90,5 +90,14 @@ async fn dial(
     }
     let mut inbox = Vec::new();
     wire::take_early(&reader, &mut inbox);
-    Ok(Connection { reader, writer, deadline, endpoint: endpoint.clone(), inbox, reused: false, key })
+    Ok(Connection {
+        reader,
+        writer,
+        deadline,
+        endpoint: endpoint.clone(),
+        inbox,
+        reused: false,
+        key,
+        _open: worker.pool.count(),
+    })
 }

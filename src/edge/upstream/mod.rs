@@ -23,4 +23,6 @@ pub struct Connection {
     /// It served another request before.
     pub reused: bool,
     key: pool::Key,
+    /// Counts the connection as open for as long as it lives.
+    _open: pool::Open,
 }

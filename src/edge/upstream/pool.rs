@@ -1,8 +1,9 @@
 //! Idle connections to endpoints, kept per worker for the next request.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use super::Connection;
 use crate::net::tcp::Glance;
@@ -26,13 +27,25 @@ struct Idle {
 }
 
 #[derive(Default)]
-pub struct Pool(RefCell<HashMap<Key, Vec<Idle>>>);
+pub struct Pool {
+    idle: RefCell<HashMap<Key, Vec<Idle>>>,
+    open: Rc<Cell<i64>>,
+}
+
+/// One open connection, counted until dropped.
+pub struct Open(Rc<Cell<i64>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
 
 impl Pool {
     /// The connection used last, if it is still open and silent. One that has something to read is no longer in step
     /// with its requests (a late or surplus answer): it is closed, never used.
     pub fn take(&self, key: Key) -> Option<Connection> {
-        let mut map = self.0.borrow_mut();
+        let mut map = self.idle.borrow_mut();
         let idle = map.get_mut(&key)?;
         while let Some(Idle { mut connection, .. }) = idle.pop() {
             if connection.deadline.control().glance() == Glance::Quiet {
@@ -52,7 +65,7 @@ impl Pool {
         connection.writer.rest();
         connection.deadline.clear_read();
         connection.deadline.clear_write();
-        let mut map = self.0.borrow_mut();
+        let mut map = self.idle.borrow_mut();
         let idle = map.entry(connection.key).or_default();
         if idle.len() < IDLE_PER_ENDPOINT_MAX {
             idle.push(Idle { connection, since_ms: now_ms });
@@ -61,14 +74,25 @@ impl Pool {
 
     /// Closes what has been idle for too long.
     pub fn sweep(&self, now_ms: u64) {
-        self.0.borrow_mut().retain(|_, idle| {
+        self.idle.borrow_mut().retain(|_, idle| {
             idle.retain(|one| now_ms.saturating_sub(one.since_ms) < IDLE_MS_MAX);
             !idle.is_empty()
         });
     }
 
+    /// Counts a new connection.
+    pub fn count(&self) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(self.open.clone())
+    }
+
+    /// How many connections are open, idle ones included.
+    pub fn open(&self) -> i64 {
+        self.open.get()
+    }
+
     /// How many connections are idle.
-    pub fn idle(&self) -> usize {
-        self.0.borrow().values().map(Vec::len).sum()
+    pub fn idle(&self) -> i64 {
+        self.idle.borrow().values().map(|idle| idle.len() as i64).sum()
     }
 }

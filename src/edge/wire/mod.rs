@@ -40,14 +40,17 @@ impl Reader {
     pub async fn read(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return self.socket.read(buffer, room).await };
         loop {
+            if tls.borrow().peer_closed() {
+                return Ok(0);
+            }
             let mut sealed = Vec::new();
             let count = self.socket.read(&mut sealed, room).await?;
             let mut session = tls.borrow_mut();
             if count == 0 {
-                return if session.peer_closed() { Ok(0) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let opened = session.open(sealed, buffer).map_err(io::Error::other)?;
-            if opened > 0 || session.peer_closed() {
+            if opened > 0 {
                 return Ok(opened);
             }
         }

@@ -228,9 +228,9 @@ fn pump(
             state.incoming.drain(..discard);
         }
         match result {
-            // One more round encodes the alert.
-            Err(e) if failure.is_none() => failure = Some(e),
-            Err(_) => break,
+            // One more step, and only one, encodes the alert; a further one would read the same bad bytes again.
+            _ if failure.is_some() => break,
+            Err(e) => failure = Some(e),
             Ok(()) if again => {}
             Ok(()) => break,
         }

@@ -112,6 +112,11 @@ impl Table {
         table
     }
 
+    /// The route at a position.
+    pub fn at(&self, index: usize) -> Option<&Route> {
+        self.routes.get(index).map(|route| &**route)
+    }
+
     /// The routes in the order of the configuration.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Route>> {
         self.routes.iter()

@@ -68,6 +68,8 @@ impl Level {
     fn limit_of(self, target: &str) -> LevelFilter {
         let own = target.strip_prefix("vallum").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
         match (own, self) {
+            // Lines about requests have a switch of their own (`proxy_log_level`), which was asked before.
+            (true, _) if target == super::REQUESTS_TARGET => self.filter().max(LevelFilter::INFO),
             (true, _) => self.filter(),
             (false, Level::Trace) => LevelFilter::DEBUG,
             (false, _) => self.filter().min(LevelFilter::WARN),

@@ -27,6 +27,9 @@ pub const QUEUE_LINES_MAX: usize = 8192;
 /// Bytes gathered before they are written, unless the queue runs empty first.
 const WRITE_BYTES: usize = 64 * 1024;
 
+/// Where lines about requests come from.
+const REQUESTS_TARGET: &str = "vallum::telemetry::access_log";
+
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -1,0 +1,54 @@
+# Lists the recipes.
+default:
+    @just --list
+
+# Formatting and lints, nothing run.
+check: fmt-check lint
+
+# Brings all code into form.
+fmt:
+    cargo fmt --all
+
+# Whether all code is in form.
+fmt-check:
+    cargo fmt --all --check
+
+# Clippy, warnings are errors.
+lint:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# Installs what the tests need and runs every check and test; with arguments, only the tests that match.
+test *FILTER:
+    tests/run {{FILTER}}
+
+# Only the unit tests beside the code.
+unit *FILTER:
+    cargo test --locked --lib {{FILTER}}
+
+# The whole picture with a browser, HAProxy and an OpenID provider.
+e2e:
+    tests/run -E 'test(/^e2e::/)'
+
+# Half a minute of load with a reload and a dying upstream.
+load:
+    tests/run -E 'test(/^load::/)' --no-capture
+
+# The demonstration: open https://verify.localhost:8443 and choose a user.
+dev *ARGS:
+    cargo run --locked -- dev {{ARGS}}
+
+# Runs with a configuration file.
+run CONFIG:
+    cargo run --locked -- run --config {{CONFIG}}
+
+# Says everything that is wrong with a configuration file.
+validate CONFIG:
+    cargo run --locked -- validate {{CONFIG}}
+
+# Measures Vallum beside HAProxy and nginx on this machine.
+bench *ARGS:
+    benches/run {{ARGS}}
+
+# What guards main.
+ci:
+    .ci/run

@@ -1,0 +1,66 @@
+//! Telling the operator what is wrong with a configuration, before or instead of starting.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use super::cli::{ReportFormat, Validate};
+use super::validate;
+use crate::control::config::{self, Environment, Problem};
+
+/// Valid, but with warnings, and `--strict` was given.
+const STRICT: u8 = 3;
+
+/// `vallum validate`: every problem, then the verdict.
+pub fn validate(wanted: &Validate) -> ExitCode {
+    let (problems, valid) = match config::load(Some(&wanted.file), &environment(), 1) {
+        Ok(loaded) => (loaded.warnings, true),
+        Err(problems) => (problems.list, false),
+    };
+    let mut out = std::io::stdout();
+    let printed = match wanted.format {
+        ReportFormat::Json => validate::print_json(&problems, &mut out),
+        ReportFormat::Text => validate::print(&problems, uses_color(&out), &mut out),
+    };
+    if printed.is_err() {
+        return ExitCode::FAILURE;
+    }
+    if valid && wanted.format == ReportFormat::Text {
+        println!("{}: valid", wanted.file.display());
+    }
+    match (valid, problems.is_empty()) {
+        (false, _) => ExitCode::FAILURE,
+        (true, false) if wanted.strict => ExitCode::from(STRICT),
+        (true, _) => ExitCode::SUCCESS,
+    }
+}
+
+/// A configuration that `run` cannot start with: said on standard error.
+pub fn refuse(problems: &[Problem]) -> ExitCode {
+    let mut err = std::io::stderr();
+    let color = uses_color(&err);
+    let _ = validate::print(problems, color, &mut err);
+    eprintln!("vallum: the configuration is not valid; nothing was started");
+    ExitCode::FAILURE
+}
+
+/// Warnings of a configuration that is run, as log lines.
+pub fn warn(warnings: &[Problem]) {
+    for warning in warnings {
+        tracing::warn!(
+            place = warning.place.as_ref().map(ToString::to_string).unwrap_or_default(),
+            key = warning.key,
+            help = warning.help.as_deref().unwrap_or_default(),
+            "{}",
+            warning.message
+        );
+    }
+}
+
+/// The process's environment; what is not Unicode is left out.
+pub fn environment() -> Environment {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+fn uses_color(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

@@ -1,0 +1,21 @@
+//! The integration tests: the real binary, real peers, badly behaved clients and upstreams.
+//!
+//! Every test starts its own processes on ports that the system chooses and ends them by itself. Nothing sleeps to
+//! wait for something: `harness::wait_until` polls with a deadline.
+
+// A test that cannot go on says where and fails: that is what `unwrap` does.
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+
+mod config;
+mod e2e;
+mod http1;
+mod layering;
+mod load;
+mod metrics;
+mod proxy_protocol;
+mod signin;
+mod smuggling;
+mod spoofing;
+mod tls;

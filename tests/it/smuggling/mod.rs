@@ -1,0 +1,165 @@
+//! Bytes that two readers of HTTP might read differently. Each is refused, or goes on in one canonical form.
+//!
+//! A vector hides a request for `/smuggled`. The upstream takes only canonical HTTP, keeps count, and shares its
+//! connections among all clients, so that whatever is left over on one of them would be seen by the next.
+
+mod vectors;
+
+use serde_json::json;
+
+use crate::harness::vallum::{HOST, and, clear, get, public_route};
+use crate::harness::{Upstream, Vallum, Wire};
+
+/// Requests as (target, body).
+type Seen = &'static [(&'static str, &'static str)];
+
+/// What must become of a vector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Fate {
+    /// The first answer is an error of the client's and nothing reaches the upstream.
+    Refused,
+    /// The first answer may be anything that is no success, or the connection is just closed; nothing reaches upstream.
+    Dropped,
+    /// These requests, as (target, body), reach the upstream and nothing else does.
+    Forwarded(Seen),
+    /// Refused, or forwarded as this or as the other.
+    EitherOf(Seen, Seen),
+    /// Refused, or forwarded as this.
+    Either(Seen),
+}
+
+/// One attack.
+pub(crate) struct Vector {
+    pub name: &'static str,
+    pub bytes: Vec<u8>,
+    pub fate: Fate,
+}
+
+/// A vallum with one worker, so that one pool of upstream connections serves all.
+fn with_one_pool(upstream: &Upstream) -> Vallum {
+    let route = and(public_route(HOST, json!(upstream.url())), json!({"allow_websockets": true}));
+    Vallum::start(and(clear(json!([route])), json!({"workers": 1})))
+}
+
+/// The status codes of the answers in `bytes`; reading stops at the first that is incomplete.
+fn statuses(bytes: &[u8]) -> Vec<u16> {
+    let mut rest = bytes;
+    let mut found = Vec::new();
+    while let Ok(answer) = crate::harness::Answer::read(&mut rest, "GET") {
+        found.push(answer.status);
+        if rest.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+fn check(vector: &Vector, upstream: &Upstream, wire: &mut Wire) -> Result<(), String> {
+    let before = upstream.requests().len();
+    let complaints = upstream.complaints().len();
+    let answers = statuses(&wire.send(&vector.bytes).finish().drain());
+    let requests = upstream.requests()[before..].to_vec();
+    let seen: Vec<(String, String)> =
+        requests.iter().map(|r| (r.target.clone(), String::from_utf8_lossy(&r.body).into_owned())).collect();
+    let forwarded_as = |expected: &[(&str, &str)]| {
+        seen.len() == expected.len() && seen.iter().zip(expected).all(|(s, e)| s.0 == e.0 && s.1 == e.1)
+    };
+    let refused = seen.is_empty() && answers.first().is_some_and(|s| matches!(s, 400..=499 | 501 | 505));
+    let dropped = seen.is_empty() && answers.first().is_none_or(|s| *s >= 300);
+    let good = match vector.fate {
+        Fate::Refused => refused,
+        Fate::Dropped => dropped,
+        Fate::Forwarded(expected) => forwarded_as(expected),
+        Fate::EitherOf(one, other) => dropped || forwarded_as(one) || forwarded_as(other),
+        Fate::Either(expected) => dropped || forwarded_as(expected),
+    };
+    let complained = upstream.complaints()[complaints..].to_vec();
+    let smuggled = seen.iter().any(|s| s.0.contains("smuggled"));
+    if good && !smuggled && complained.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: expected {:?}; answers {answers:?}; upstream saw {seen:?} {complained:?}",
+        vector.name, vector.fate
+    ))
+}
+
+fn run(vectors: Vec<Vector>) {
+    let upstream = Upstream::echo();
+    let vallum = with_one_pool(&upstream);
+    let mut failures = Vec::new();
+    for vector in &vectors {
+        failures.extend(check(vector, &upstream, &mut vallum.connect()).err());
+        let victim = vallum.connect().ask(get(HOST, "/victim", ""));
+        if victim.status != 200 || victim.json()["target"] != "/victim" {
+            failures.push(format!("{}: the next client got {} {}", vector.name, victim.status, victim.text()));
+        }
+    }
+    failures.extend(vallum.panics());
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), vectors.len(), failures.join("\n"));
+}
+
+#[test]
+fn two_framings() {
+    run(vectors::two_framings());
+}
+
+#[test]
+fn lengths() {
+    run(vectors::lengths());
+}
+
+#[test]
+fn codings() {
+    run(vectors::codings());
+}
+
+#[test]
+fn chunks() {
+    run(vectors::chunks());
+}
+
+#[test]
+fn lines_and_fields() {
+    run(vectors::lines_and_fields());
+}
+
+#[test]
+fn targets_and_hosts() {
+    run(vectors::targets_and_hosts());
+}
+
+#[test]
+fn upgrades() {
+    run(vectors::upgrades());
+}
+
+#[test]
+fn the_same_over_tls() {
+    let upstream = Upstream::echo();
+    let route = public_route(HOST, json!(upstream.url()));
+    let vallum = Vallum::start(json!({"routes": [route], "workers": 1}));
+    let vectors = vectors::two_framings();
+    let failed = |v: &Vector| check(v, &upstream, &mut vallum.connect_tls(HOST)).err();
+    let failures: Vec<String> = vectors.iter().filter_map(failed).collect();
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), vectors.len(), failures.join("\n"));
+}
+
+#[test]
+fn bytes_after_an_upgrade_wait_for_its_acceptance() {
+    // The client speaks on at once; the upstream refuses the upgrade. What was said must not become a request.
+    let upstream = Upstream::echo();
+    let vallum = with_one_pool(&upstream);
+    let mut wire = vallum.connect();
+    wire.send(get(
+        HOST,
+        "/no-websocket-here",
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    ));
+    wire.send([0x81, 0x85, 1, 2, 3, 4, 0, 0, 0, 0, 0]);
+    wire.send(get(HOST, "/smuggled", "")).finish().drain();
+    let targets: Vec<String> = upstream.requests().into_iter().map(|r| r.target).collect();
+    assert_eq!(targets, ["/no-websocket-here"]);
+    assert_eq!(upstream.complaints(), [""; 0]);
+}
