@@ -9,6 +9,7 @@ use anyhow::Context;
 use tracing::level_filters::LevelFilter;
 
 use super::reload::Reloading;
+use super::signals::Signals;
 use super::workers::{self, Shared, Workers};
 use super::{report, systemd};
 use crate::control::config::{Loaded, Reloader};
@@ -64,6 +65,8 @@ fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::
         .build()
         .context("cannot start the control plane")?;
     let _inside = runtime.enter();
+    // Before anybody can know that we run: a SIGHUP sent at once must not end the process.
+    let signals = Signals::listen().context("cannot receive signals")?;
     let resolver = runtime.block_on(start_resolver(&loaded, &metrics))?;
     metrics.config_adopted(loaded.plan.generation, loaded.plan.checksum);
     let (edge, control) = link::door(Arc::new(loaded.plan));
@@ -86,7 +89,7 @@ fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::
     }
     let shared = Shared { driver, tls: tls::server_config(edge.feed.clone())?, door: edge, metrics: metrics.clone() };
     let workers = Workers::start(listeners, &shared)?;
-    runtime.spawn(Reloading { reloader, feed, metrics, resolver }.attend(workers.stopper()));
+    runtime.spawn(Reloading { reloader, feed, metrics, resolver }.attend(signals, workers.stopper()));
     announce(address, &listener, driver.name());
     let result = workers.wait();
     // Tasks of the control plane hold nothing that must be written out; they end with the process.

@@ -20,14 +20,7 @@ pub struct Reloading {
 
 impl Reloading {
     /// Attends to signals until told to stop; a second stop ends the process at once.
-    pub async fn attend(mut self, stop: impl Fn()) {
-        let mut signals = match Signals::listen() {
-            Ok(signals) => signals,
-            Err(error) => {
-                tracing::error!(error = %error, "signals cannot be received; ending");
-                return stop();
-            }
-        };
+    pub async fn attend(mut self, mut signals: Signals, stop: impl Fn()) {
         let mut stopping = false;
         loop {
             match signals.next().await {

@@ -13,6 +13,9 @@ use crate::http::page::failure::{Failure as Page, Hop, Link};
 use crate::http::page::{CONTENT_SECURITY_POLICY, speaks};
 use crate::telemetry::access_log::Source;
 
+/// Marks answers that no upstream made.
+const INTERCEPTED: &str = "x-pomerium-intercepted-response";
+
 /// An answer of our own.
 struct Own<'a> {
     status: u16,
@@ -46,7 +49,9 @@ pub async fn page(
     let fields = response
         .headers()
         .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "content-length" | "transfer-encoding" | "connection"))
+        .filter(|(name, _)| {
+            !matches!(name.as_str(), "content-length" | "transfer-encoding" | "connection" | INTERCEPTED)
+        })
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect();
     let close = closes(worker, exchange);
@@ -162,7 +167,7 @@ async fn send(
             line(&mut out, name, value);
         }
     }
-    line(&mut out, "x-pomerium-intercepted-response", "true");
+    line(&mut out, INTERCEPTED, "true");
     if !exchange.request_id.is_empty() {
         line(&mut out, "x-request-id", &exchange.request_id);
     }

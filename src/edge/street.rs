@@ -27,12 +27,15 @@ pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketA
     let opened = Box::pin(open(worker, reader, writer, deadline, peer)).await;
     let Some(mut client) = opened else { return };
     loop {
+        let timeouts = worker.plan();
+        let head = client.read_head(worker, &timeouts.timeouts).await;
+        // The connection may have been idle for long: the request is served by the plan of now.
         let plan = worker.plan();
-        let after = match client.read_head(worker, &plan.timeouts).await {
+        let after = match head {
             Ok(head) => Box::pin(serve_request(worker, &mut client, plan, head)).await,
             Err(NoHead::Done) => After::Close,
-            Err(NoHead::Late) => refuse(worker, &mut client, plan, Failure::HeadTimeout).await,
-            Err(NoHead::Refused(error)) => refuse(worker, &mut client, plan, Failure::Head(error)).await,
+            Err(NoHead::Late) => Box::pin(refuse(worker, &mut client, plan, Failure::HeadTimeout)).await,
+            Err(NoHead::Refused(error)) => Box::pin(refuse(worker, &mut client, plan, Failure::Head(error))).await,
         };
         match after {
             After::Next => {}

@@ -159,7 +159,7 @@ fn the_demonstration_works_in_a_browser() {
     let text = |page: &str| report[page]["text"].as_str().unwrap_or_default().to_lowercase();
     assert_eq!(report["allowed"]["status"], 200);
     assert!(text("allowed").contains("alice@"), "{}", text("allowed"));
-    assert!(text("allowed").contains("verified"), "the page says that the assertion holds: {}", text("allowed"));
+    assert!(text("allowed").contains("it is proven"), "the page says that the assertion holds: {}", text("allowed"));
     assert_eq!(report["admins"]["status"], 200);
     assert_eq!(report["open"]["status"], 200);
     assert_eq!(report["denied"]["status"], 403);

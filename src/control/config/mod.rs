@@ -66,17 +66,17 @@ fn load_with(
 ) -> Result<Loaded, Problems> {
     let desk = section::Desk::default();
     let text = match file.map(source::text).transpose() {
-        Ok(text) => text.unwrap_or_default(),
+        Ok(text) => text,
         Err(error) => {
             let message = format!("failed to read config: {error}");
             desk.problems.add(problem::Finding::error(&problem::Spot::default(), "", message));
             return Err(desk.problems.finish(file, ""));
         }
     };
-    let built = build(&text, env, generation, fallback, &desk);
+    let built = build(text.as_deref(), env, generation, fallback, &desk);
     let section::Desk { problems, files } = desk;
     let has_errors = problems.has_errors();
-    let problems = problems.finish(file, &text);
+    let problems = problems.finish(file, text.as_deref().unwrap_or_default());
     match built {
         Some((plan, log_level)) if !has_errors => {
             let mut watched = files.finish();
@@ -90,27 +90,33 @@ fn load_with(
 }
 
 fn build(
-    text: &str,
+    text: Option<&str>,
     env: &Environment,
     generation: u64,
     fallback: &check::Fallback,
     desk: &section::Desk,
 ) -> Option<(Plan, LevelFilter)> {
-    let tree = text::parse(text, &desk.problems)?;
-    let entries = match tree.value {
-        text::tree::Value::Map(entries) => entries,
-        text::tree::Value::Null => Vec::new(),
-        _ => {
-            let message = format!("failed to read config: expected keys and values, found {}", tree.kind());
-            desk.problems.add(problem::Finding::error(&tree.spot, "", message));
-            return None;
-        }
+    let entries = match text {
+        Some(text) => top(text, desk)?,
+        None => Vec::new(),
     };
     let entries = layers::overlay(entries, env, desk);
     let sections = sections::read(&entries, env, desk);
     let (mut plan, level) = check::check(&sections, fallback, generation, desk)?;
     plan.checksum = checksum(&entries, env, desk);
     Some((plan, level))
+}
+
+/// The entries at the top of the file. An empty file is an error: it is what a half-written one looks like.
+fn top(text: &str, desk: &section::Desk) -> Option<Vec<text::tree::Entry>> {
+    let tree = text::parse(text, &desk.problems)?;
+    let message = match tree.value {
+        text::tree::Value::Map(entries) => return Some(entries),
+        text::tree::Value::Null => "failed to read config: the file is empty".to_owned(),
+        _ => format!("failed to read config: expected keys and values, found {}", tree.kind()),
+    };
+    desk.problems.add(problem::Finding::error(&tree.spot, "", message));
+    None
 }
 
 /// A sum over what is in force: every entry in a fixed order, `HEADERS`, and the content of every named file.

@@ -171,6 +171,11 @@ impl Collector {
         found.errors += usize::from(is_error);
     }
 
+    /// Whether further findings are only counted, so that no trouble need be taken over their words.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.borrow().list.len() >= PROBLEMS_KEPT_MAX
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.0.borrow().errors > 0
     }

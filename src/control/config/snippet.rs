@@ -61,7 +61,7 @@ impl<'a> Lines<'a> {
         let mut previous = true;
         for line in self.0[..index].iter().rev().filter(|l| !l.trim().is_empty()) {
             let outer = indent_of(line) < indent;
-            if (outer || previous) && names_secret(line) {
+            if (outer || (previous && is_unfinished(line))) && names_secret(line) {
                 return true;
             }
             indent = indent.min(indent_of(line));
@@ -72,6 +72,12 @@ impl<'a> Lines<'a> {
         }
         false
     }
+}
+
+/// Whether the value that begins on this line may go on at the same indentation: it is empty, or a quote is open.
+fn is_unfinished(line: &str) -> bool {
+    let value = line.split_once(':').map_or(line, |(_, value)| value).trim();
+    value.is_empty() || ['"', '\''].iter().any(|quote| value.matches(*quote).count() % 2 == 1)
 }
 
 /// Whether a key on this line names a secret, or a URL on it holds a password.
@@ -142,6 +148,7 @@ mod tests {
             ("signing_key: |\n  hunter2\n  hunter2", 3),
             ("idp_client_secret:\n  \"hunter2\"", 2),
             ("idp_client_secret:\n\"hunter2\"", 2),
+            ("idp_client_secret: \"\nhunter2\"", 2),
             ("set_request_headers:\n  X-Api: hunter2", 2),
             ("  set_request_headers: {X-Api: hunter2}", 1),
             ("to: https://me:hunter2@h", 1),
@@ -150,6 +157,7 @@ mod tests {
             assert!(!shown.contains("hunter2"), "{text}: {shown}");
         }
         assert_eq!(shown("shared_secret: hunter2", 1, 16), "shared_secret:");
+        assert_eq!(shown("shared_secret: hunter2\nadress: x", 2, 1), "adress: x");
     }
 
     #[test]

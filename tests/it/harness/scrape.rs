@@ -23,7 +23,7 @@ impl Scrape {
 
     /// The sum of the series of `name` that carry all of `labels`; 0 when there are none.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        self.matching(name, labels).map(|s| s.value).sum()
+        self.matching(name, labels).map(|s| s.value).sum::<f64>() + 0.0
     }
 
     /// Whether there is any series of `name`.

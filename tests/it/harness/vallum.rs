@@ -36,8 +36,14 @@ impl Vallum {
     /// As [`Vallum::start`], with the configuration in `folder`.
     #[track_caller]
     pub fn start_in(folder: TempDir, settings: Value) -> Vallum {
+        Vallum::start_as(command(), folder, settings)
+    }
+
+    /// As [`Vallum::start_in`], by a `command` that has an environment of the test's own.
+    #[track_caller]
+    pub fn start_as(mut command: Command, folder: TempDir, settings: Value) -> Vallum {
         let file = write_config(folder.path(), &settings);
-        let mut process = Process::start("vallum", command().arg("run").arg("--config").arg(file));
+        let mut process = Process::start("vallum", command.arg("run").arg("--config").arg(file));
         let address = process.wait_for_line("the main listener", |line| listening(line, "main"));
         Vallum { address, process, folder }
     }

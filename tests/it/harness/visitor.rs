@@ -67,7 +67,7 @@ impl Visitor {
         Wire::clear(address.parse().unwrap_or_else(|_| panic!("{url} is clear text and no loopback address")))
     }
 
-    /// GETs `url` and follows redirects until an answer is none. The last URL ends the trail.
+    /// GETs `url` and follows redirects, and pages that go on by themselves, until an answer is neither. The last URL ends the trail.
     #[track_caller]
     pub fn follow(&mut self, url: &str) -> Answer {
         let answer = self.get(url);
@@ -77,10 +77,12 @@ impl Visitor {
     #[track_caller]
     fn follow_from(&mut self, mut answer: Answer) -> Answer {
         for _ in 0..REDIRECTS_MAX {
-            if answer.status / 100 != 3 {
-                return answer;
-            }
-            let next = self.here().join(answer.header("location")).expect("a location");
+            let onward = match answer.header("refresh").split_once("url=") {
+                Some((_, url)) => url,
+                None if answer.status / 100 == 3 => answer.header("location"),
+                None => return answer,
+            };
+            let next = self.here().join(onward).expect("a location");
             answer = self.get(next.as_str());
         }
         panic!("more than {REDIRECTS_MAX} redirects: {:?}", self.trail.iter().map(Url::as_str).collect::<Vec<_>>());

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use crate::harness::vallum::{HOST, get};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::harness::vallum::{HOST, clear, command, get, public_route};
 use crate::harness::{PATIENCE, Upstream, Vallum, pattern};
 
 const SIZES: [usize; 7] = [0, 1, 100, 16 * 1024 - 1, 16 * 1024 + 1, 100_000, 5 * 1024 * 1024];
@@ -72,6 +75,25 @@ fn response_bodies_of_every_framing() {
     for size in [1, 300_000] {
         let answer = vallum.connect().ask(get(HOST, &format!("/until-close/{size}"), ""));
         assert!(answer.body == pattern(size), "/until-close/{size}");
+    }
+}
+
+#[test]
+fn both_drivers_carry_bodies() {
+    for driver in ["io_uring", "epoll"] {
+        let upstream = Upstream::echo();
+        let mut command = command();
+        if driver == "epoll" {
+            command.env("VALLUM_DRIVER", driver);
+        }
+        let settings = clear(json!([public_route(HOST, json!(upstream.url()))]));
+        let vallum = Vallum::start_as(command, TempDir::new().expect("a folder"), settings);
+        let line = vallum.wait_for_log(&[("message", json!("listening")), ("listener", json!("main"))]);
+        assert!(driver == "io_uring" || line["driver"] == driver, "{line}");
+        let mut wire = vallum.connect();
+        wire.send(post("/up", "Content-Length: 1000000\r\n")).send(pattern(1_000_000));
+        assert_eq!(wire.answer().json()["body_length"], 1_000_000);
+        assert!(wire.ask(get(HOST, "/chunks/100/10000", "")).body == pattern(1_000_000), "{driver}");
     }
 }
 

@@ -103,7 +103,8 @@ where
     } else {
         finding
     };
-    match nearest(&entry.key, keys) {
+    let nearest = if section.desk().problems.is_full() { None } else { nearest(&entry.key, keys) };
+    match nearest {
         Some(name) => finding.help(format!("did you mean `{name}`?")),
         None => finding,
     }
@@ -113,6 +114,7 @@ where
 pub(super) fn nearest<K: Iterator<Item = &'static Key>>(typed: &str, keys: K) -> Option<&'static str> {
     let typed = typed.to_ascii_lowercase();
     keys.filter(|k| !matches!(k.state, State::Removed(_) | State::Old))
+        .filter(|k| k.name.len().abs_diff(typed.len()) <= DISTANCE_MAX)
         .map(|k| (strsim::damerau_levenshtein(&typed, k.name), k.name))
         .filter(|(distance, name)| *distance <= DISTANCE_MAX && *distance < name.len().min(typed.len()))
         .min()
@@ -149,7 +151,9 @@ fn is_harmless(tree: &Tree, harmless: &[&str]) -> bool {
     match &tree.value {
         Value::Null => true,
         Value::List(list) => list.is_empty(),
-        Value::Map(entries) => entries.iter().all(|e| is_harmless(&e.value, &[])),
+        Value::Map(entries) => {
+            entries.iter().all(|e| !matches!(e.value.value, Value::Map(_)) && is_harmless(&e.value, &[]))
+        }
         _ => tree.scalar().is_none_or(|text| {
             let text = text.trim();
             text.is_empty() || harmless.iter().any(|h| h.eq_ignore_ascii_case(text))

@@ -10,15 +10,21 @@ use super::super::text::{
 use super::listener::on;
 use crate::plan::policy::{Legacy, Policy, PolicyError, Step};
 
-/// The compiled policy, and whether the route lets everybody in by `allow_public_unauthenticated_access`.
-pub(super) fn policy(section: &Section, desk: &Desk) -> Option<Policy> {
+/// The compiled policy; problems are collected.
+pub(super) fn policy(section: &Section, route: &Typed<()>, desk: &Desk) -> Option<Policy> {
     whitelists(section, desk);
+    let legacy = legacy(section);
+    if section.policy.is_none() && legacy == Legacy::default() {
+        let message = "the route has no policy: nobody may pass";
+        let help = "add a `policy`, or `allow_any_authenticated_user: true`";
+        desk.problems.add(route.warning(message).help(help));
+    }
     let document = match &section.policy {
         None => None,
         Some(typed) => Some(document(typed, desk)?),
     };
     let json = document.as_ref().map(Tree::json);
-    match Policy::compile(&legacy(section), json.as_ref()) {
+    match Policy::compile(&legacy, json.as_ref()) {
         Ok(policy) => Some(policy),
         Err(errors) => {
             for error in errors {
@@ -27,11 +33,6 @@ pub(super) fn policy(section: &Section, desk: &Desk) -> Option<Policy> {
             None
         }
     }
-}
-
-/// Whether nobody needs to sign in for this route, as far as the legacy fields say.
-pub(super) fn is_public(section: &Section) -> bool {
-    on(&section.public, false)
 }
 
 fn legacy(section: &Section) -> Legacy {

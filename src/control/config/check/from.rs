@@ -5,6 +5,7 @@ use regex::{Regex, RegexBuilder};
 use super::super::section::{Desk, Opt, Typed};
 use super::super::sections::route::Route as Section;
 use super::url;
+use crate::http::authority;
 use crate::plan::route::{From, HostRule, PathRule};
 
 /// Largest compiled expression, in bytes.
@@ -49,9 +50,16 @@ pub(super) fn from(typed: &Typed<String>, desk: &Desk) -> Option<From> {
     let host = if parts.host.contains('*') {
         HostRule::Wildcard(host_pattern(&parts.host, typed, desk)?)
     } else {
-        HostRule::Exact(parts.bracketed_host().into())
+        HostRule::Exact(host(&parts.bracketed_host(), typed, desk)?)
     };
     Some(From { url: text.into(), host, port: parts.port })
+}
+
+/// The host in the very form to which requests are brought.
+fn host(host: &str, typed: &Typed<String>, desk: &Desk) -> Option<Box<str>> {
+    let parsed = authority::parse(host.as_bytes());
+    let refused = |e| desk.problems.add(typed.error(format!("config: policy bad source url {}: {e}", typed.value)));
+    parsed.map(|authority| authority.host.as_ref().into()).map_err(refused).ok()
 }
 
 /// A host in which each `*` stands for anything.

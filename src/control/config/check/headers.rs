@@ -2,6 +2,7 @@
 
 use super::super::problem::Finding;
 use super::super::section::{Desk, Opt, Typed};
+use crate::http::fields;
 
 /// Header fields by name (lower case) and value.
 pub(super) type Fields = Vec<(Box<str>, Box<str>)>;
@@ -15,44 +16,29 @@ const DISABLE: &str = "disable";
 const DEFAULTS: [(&str, &str); 2] = [("x-frame-options", "SAMEORIGIN"), ("x-xss-protection", "1; mode=block")];
 const HSTS: (&str, &str) = ("strict-transport-security", "max-age=31536000; includeSubDomains; preload");
 
+/// Longest header name, in bytes.
+const NAME_BYTES_MAX: usize = 256;
 /// Largest header value, in bytes.
 const VALUE_BYTES_MAX: usize = 8 * 1024;
 
-/// A token of RFC 9110 section 5.6.2: what a field name or a cookie name may be.
-pub(super) fn is_token(name: &str) -> bool {
-    let is_tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    !name.is_empty() && name.len() <= 256 && name.bytes().all(is_tchar)
-}
-
-/// Fields that speak to the next hop only (RFC 9110 section 7.6.1), by their name in lower case.
-pub(super) fn ends_at_hop(name: &str) -> bool {
-    let listed = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
-    listed.contains(&name)
-}
-
-/// The name as the loosest server would read it: everything but letters and digits is a dash.
-pub(super) fn folded(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
-}
-
-/// RFC 9110 section 5.5: no control characters but the tab.
+/// Whether the value may stand in a field.
 fn is_value(value: &str) -> bool {
-    value.len() <= VALUE_BYTES_MAX && value.bytes().all(|b| b == b'\t' || (b >= 0x20 && b != 0x7f))
+    value.len() <= VALUE_BYTES_MAX && fields::value_is_clean(value.as_bytes())
 }
 
 fn name_problem(name: &str) -> Option<String> {
-    if !is_token(name) {
+    if !fields::is_token(name.as_bytes()) || name.len() > NAME_BYTES_MAX {
         return Some(format!("{name:?} is not a header name"));
     }
     let lower = name.to_ascii_lowercase();
-    if ends_at_hop(&lower) || lower == "content-length" {
+    if fields::is_hop_by_hop(lower.as_bytes()) || lower == "content-length" {
         return Some(format!("the header {name:?} belongs to the connection and cannot be set or removed"));
     }
     None
 }
 
 /// Reads a map of headers, in the order of the configuration.
-fn fields(pairs: &[(String, Typed<String>)], desk: &Desk, problem: impl Fn(&str, &str) -> Option<Finding>) -> Fields {
+fn read(pairs: &[(String, Typed<String>)], desk: &Desk, problem: impl Fn(&str, &str) -> Option<Finding>) -> Fields {
     let mut found: Fields = Vec::with_capacity(pairs.len());
     for (name, typed) in pairs {
         let lower = name.to_ascii_lowercase();
@@ -76,13 +62,13 @@ fn fields(pairs: &[(String, Typed<String>)], desk: &Desk, problem: impl Fn(&str,
 /// `set_request_headers`: references to the session are refused, `$$` becomes `$`.
 pub(super) fn set_on_request(pairs: &Pairs, desk: &Desk) -> Fields {
     let Some(typed) = pairs else { return Vec::new() };
-    let set = fields(&typed.value, desk, |name, value| {
+    let set = read(&typed.value, desk, |name, value| {
         let path = format!("{}.{name}", typed.path);
         let refuse = |message: String| Some(Finding::error(&typed.spot, &path, format!("`{path}`: {message}")));
         if name == "host" {
             return refuse("the Host header cannot be set this way".to_owned());
         }
-        if folded(name).starts_with("x-pomerium-") {
+        if fields::canonical_is_identity(name.as_bytes()) {
             return refuse("headers that vouch for a person cannot be set".to_owned());
         }
         let reference = reference(value)?;
@@ -133,7 +119,7 @@ pub(super) fn on_responses(pairs: &Pairs, with_hsts: bool, desk: &Desk) -> Optio
             Some(DEFAULTS.into_iter().chain(hsts).map(|(name, value)| (name.into(), value.into())).collect())
         }
         Some(typed) if is_disabled(&typed.value) => None,
-        Some(typed) => Some(fields(&typed.value, desk, |_, _| None)),
+        Some(typed) => Some(read(&typed.value, desk, |_, _| None)),
     }
 }
 
@@ -141,7 +127,7 @@ pub(super) fn on_responses(pairs: &Pairs, with_hsts: bool, desk: &Desk) -> Optio
 pub(super) fn on_route_responses(everywhere: &Option<Fields>, pairs: &Pairs, desk: &Desk) -> Fields {
     let own = match pairs {
         Some(typed) if is_disabled(&typed.value) => return Vec::new(),
-        Some(typed) => fields(&typed.value, desk, |_, _| None),
+        Some(typed) => read(&typed.value, desk, |_, _| None),
         None => Vec::new(),
     };
     let Some(everywhere) = everywhere else { return Vec::new() };
@@ -179,9 +165,21 @@ mod tests {
     }
 
     #[test]
-    fn names_fold_as_loose_servers_fold_them() {
-        assert_eq!(folded("X_Pomerium.Jwt-Assertion"), "x-pomerium-jwt-assertion");
-        assert!(is_token("x-ok") && !is_token("x y") && !is_token("") && !is_token("x:y"));
+    fn names_and_values_are_judged() {
+        for (name, fine) in [
+            ("x-ok", true),
+            ("x y", false),
+            ("", false),
+            ("x:y", false),
+            ("Connection", false),
+            ("te", false),
+            ("transfer-encoding", false),
+            ("content-length", false),
+            ("x\r\ny", false),
+            (&"x".repeat(300), false),
+        ] {
+            assert_eq!(name_problem(name).is_none(), fine, "{name}");
+        }
         assert!(is_value("a\tb ü") && !is_value("a\r\nb") && !is_value("a\0"));
     }
 }

@@ -8,7 +8,8 @@ use super::super::problem::{Finding, Spot};
 use super::super::section::{Desk, Typed};
 use super::super::sections::identity::{ClaimHeader, Cookie as CookieSection, Identity as Section};
 use super::listener::{FOREVER, on};
-use super::{headers, provider, url as address};
+use super::{provider, url as address};
+use crate::http::fields;
 use crate::plan::identity::{Cookie, Provider, SameSite};
 
 const COOKIE_NAME: &str = "_pomerium";
@@ -74,7 +75,7 @@ fn authenticate(section: &Section, desk: &Desk) -> Option<Url> {
 
 fn cookie(section: &CookieSection, desk: &Desk) -> Cookie {
     let name = section.name.as_ref().filter(|typed| !typed.value.is_empty());
-    if let Some(typed) = name.filter(|typed| !headers::is_token(&typed.value)) {
+    if let Some(typed) = name.filter(|typed| !fields::is_token(typed.value.as_bytes())) {
         let message = format!("`cookie_name`: expected letters, digits and `-_.`, found {:?}", typed.value);
         desk.problems.add(typed.error(message));
     }
@@ -138,11 +139,11 @@ fn claim_headers(section: &[ClaimHeader], desk: &Desk) -> Vec<(Box<str>, Box<str
 }
 
 fn claim_header_problem(name: &str, claim: &Typed<String>) -> Option<Finding> {
-    if !headers::is_token(name) {
+    if !fields::is_token(name.as_bytes()) {
         return Some(claim.error(format!("`jwt_claims_headers` has invalid header name {name:?}")));
     }
-    let reserved = headers::ends_at_hop(name) || matches!(name, "host" | "content-length");
-    if reserved || headers::folded(name) == "x-pomerium-jwt-assertion" {
+    let reserved = matches!(name, "host" | "content-length" | "x-pomerium-jwt-assertion");
+    if reserved || fields::is_hop_by_hop(name.as_bytes()) {
         return Some(claim.error(format!("`jwt_claims_headers`: the header {name:?} is not free to be set")));
     }
     claim.value.trim().is_empty().then(|| claim.error(format!("`jwt_claims_headers`: no claim is named for {name:?}")))

@@ -108,9 +108,7 @@ fn network(text: &str) -> Option<IpNet> {
 
 /// How many processors this process may run on.
 fn processors() -> usize {
-    let by_mask = rustix::thread::sched_getaffinity(None).ok().map(|set| set.count() as usize);
-    let count = by_mask.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
-    count.clamp(1, WORKERS_MAX as usize)
+    crate::net::affinity::allowed_cpus().len().clamp(1, WORKERS_MAX as usize)
 }
 
 fn services(section: &Section, desk: &Desk) {

@@ -93,7 +93,7 @@ fn across(
         })
         .collect();
     identity::cookie_covers(&identity.cookie, &sections.identity.cookie.domain, &exact, desk);
-    let any_private = routes.iter().any(|checked| !checked.public);
+    let any_private = routes.iter().any(|checked| checked.route.policy.needs_session());
     identity::provider_is_needed(identity, any_private, desk);
 }
 

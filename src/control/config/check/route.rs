@@ -30,7 +30,6 @@ pub(super) struct Checked<'s> {
     pub(super) route: Route,
     pub(super) section: &'s Section,
     pub(super) from: &'s Typed<String>,
-    pub(super) public: bool,
 }
 
 impl Checked<'_> {
@@ -53,7 +52,8 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         desk.problems.add(Finding::error(&section.spot, &section.path_of_route, message));
     }
     let targets = to::targets(section, desk);
-    let policy = access::policy(&section.access, desk);
+    let whole = Typed { value: (), path: section.path_of_route.clone(), spot: section.spot.clone() };
+    let policy = access::policy(&section.access, &whole, desk);
     let id = id(section);
     let name = name(section, id);
     let cluster = targets.and_then(|targets| to::cluster(section, &name, targets, &mut common.clients, desk));
@@ -78,7 +78,7 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         timeout: timeout(section, websockets, common.upstream_timeout),
         show_error_details: on(&section.show_error_details, false),
     };
-    Some(Checked { route, section, from: source?, public: access::is_public(&section.access) })
+    Some(Checked { route, section, from: source? })
 }
 
 fn source<'s>(section: &'s Section, desk: &Desk) -> Option<&'s Typed<String>> {

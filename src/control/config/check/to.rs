@@ -1,10 +1,9 @@
 //! `to`: the targets of a route, and the cluster that they make.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls_pki_types::ServerName;
 
 use super::super::hash::Fnv;
 use super::super::section::{Desk, Typed};
@@ -118,17 +117,11 @@ fn target(section: &Section, parts: Parts, weight: u32, typing: &Typing, desk: &
     let server_name = configured.filter(|_| tls).map(Into::into);
     let port = parts.port.unwrap_or(if tls { 443 } else { 80 });
     let target = Target { tls, host: parts.host.into(), port, weight, server_name };
-    if tls && verified_name(&target).is_none() {
+    if tls && target.verified_name().is_none() {
         let name = target.server_name.as_deref().unwrap_or(&target.host);
         return refuse(format!("{name:?} is no name that a certificate could carry"));
     }
     Some(target)
-}
-
-/// The name that the target's certificate must carry, and that is sent as SNI; `None` for clear text.
-fn verified_name(target: &Target) -> Option<ServerName<'static>> {
-    let name = target.server_name.as_deref().unwrap_or(&target.host);
-    ServerName::try_from(name.to_owned()).ok().filter(|_| target.tls)
 }
 
 /// The cluster of a route. Literal addresses and `localhost` are endpoints at once; names wait for the resolver.
@@ -163,19 +156,8 @@ fn tls_key(settings: u64, targets: &[Target]) -> u64 {
     sum.max(1)
 }
 
+/// The endpoint of a target that names its address itself.
 fn endpoint(target: &Target) -> Option<Endpoint> {
-    let address = match target.host.parse::<IpAddr>() {
-        Ok(address) => address,
-        Err(_) if &*target.host == "localhost" => Ipv4Addr::LOCALHOST.into(),
-        Err(_) => return None,
-    };
-    let address = SocketAddr::new(address, target.port);
-    Some(Endpoint::new(address, &authority(target), verified_name(target), target.weight))
-}
-
-/// The target's host and, unless it is the scheme's own, its port.
-fn authority(target: &Target) -> String {
-    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.to_string() };
-    let default = if target.tls { 443 } else { 80 };
-    if target.port == default { host } else { format!("{host}:{}", target.port) }
+    let address = SocketAddr::new(target.literal()?, target.port);
+    Some(Endpoint::new(address, &target.authority(), target.verified_name(), target.weight))
 }

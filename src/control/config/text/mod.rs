@@ -10,8 +10,17 @@ mod yaml;
 use super::problem::{Collector, Finding, Spot};
 use tree::Tree;
 
+/// Most brackets that may be open at once. The parser of record takes time in proportion to their number for every
+/// token, and finds out only at the end that they are too many.
+pub(super) const FLOW_DEPTH_MAX: usize = 1000;
+
 /// Reads `text` (YAML, or JSON, which is YAML too). `None` when it cannot be read at all; then an error was collected.
 pub(super) fn parse(text: &str, problems: &Collector) -> Option<Tree> {
+    if let Some(spot) = too_deep(text) {
+        let message = format!("failed to read config: more than {FLOW_DEPTH_MAX} brackets are open at once");
+        problems.add(Finding::error(&spot, "", message));
+        return None;
+    }
     match yaml::parse(text) {
         Ok(raw) => Some(tree::build(raw, marks::scan(text).as_ref(), problems)),
         Err(error) => {
@@ -23,10 +32,31 @@ pub(super) fn parse(text: &str, problems: &Collector) -> Option<Tree> {
 
 /// Reads text that has no place in the configuration file (an environment variable, base64): every value gets `spot`.
 pub(super) fn parse_at(text: &str, spot: &Spot, problems: &Collector) -> Result<Tree, String> {
+    if too_deep(text).is_some() {
+        return Err(format!("more than {FLOW_DEPTH_MAX} brackets are open at once"));
+    }
     let raw = yaml::parse(text).map_err(|e| e.to_string())?;
     let mut tree = tree::build(raw, None, problems);
     tree.move_to(spot);
     Ok(tree)
+}
+
+/// Where the brackets become too many. Those in strings and comments count too, which no honest text has so many of.
+fn too_deep(text: &str) -> Option<Spot> {
+    let mut depth = 0usize;
+    for (index, line) in text.lines().enumerate() {
+        for (column, byte) in line.bytes().enumerate() {
+            match byte {
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > FLOW_DEPTH_MAX {
+                return Some(Spot::at(number(index + 1), number(column + 1), 1));
+            }
+        }
+    }
+    None
 }
 
 fn unreadable(text: &str, error: &serde_yaml::Error) -> Finding {
@@ -69,6 +99,7 @@ mod tests {
             ("a: !tag x", Some(1), "tag"),
             (&bomb, None, "limit"),
             (&"[".repeat(300), None, "recursion limit"),
+            (&format!("a:\n{}", "{a: ".repeat(100_000)), Some(2), "brackets are open at once"),
             ("1: a", Some(1), "cannot convert nested map: all keys must be strings"),
             ("a: {[x]: 1}", Some(1), "all keys must be strings"),
             ("a: 1\nb: 2\na: 3", Some(3), "duplicate key `a`"),
