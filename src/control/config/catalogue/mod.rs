@@ -24,7 +24,7 @@ pub(super) enum State {
     Used,
     /// Does not act on it yet, and nothing is less safe for it: a warning. The values listed change nothing.
     Later(&'static [&'static str]),
-    /// Does not act on it yet, and going on would be unsafe or serve something else: an error, except for the values
+    /// Does not act on it yet, and going on would be dangerous or serve something else: an error, except for the values
     /// listed.
     Refused(&'static [&'static str]),
     /// Pomerium itself no longer knows it: a warning.

@@ -108,7 +108,8 @@ fn network(text: &str) -> Option<IpNet> {
 
 /// How many processors this process may run on.
 fn processors() -> usize {
-    crate::net::affinity::allowed_cpus().len().clamp(1, WORKERS_MAX as usize)
+    let by_mask = rustix::thread::sched_getaffinity(None).map(|set| set.count() as usize);
+    by_mask.unwrap_or(1).clamp(1, WORKERS_MAX as usize)
 }
 
 fn services(section: &Section, desk: &Desk) {

@@ -41,7 +41,7 @@ fn removed_keys_are_fatal_in_both_lists_and_at_the_top() {
 }
 
 #[test]
-fn keys_of_later_versions_warn_unless_ignoring_them_is_unsafe() {
+fn keys_of_later_versions_warn_unless_ignoring_them_is_dangerous() {
     for text in [
         "http_redirect_addr: :80",
         "grpc_address: :5443",
