@@ -240,20 +240,22 @@ async fn stream(
     let Upload { incoming, outgoing, out: mut sent, close } = upload;
     let mut out = worker.buffers.take();
     let mut size = 0;
-    let source = Source {
+    let source = Source::Wire {
         reader: &mut client.reader,
         inbox: &mut client.inbox,
+        incoming,
         deadline: &client.deadline,
         timeout_ms: Some(timeouts.read.as_millis() as u64),
     };
-    let sink = Sink {
+    let sink = Sink::Wire {
         writer: &mut upstream.writer,
+        outgoing,
         deadline: &upstream.deadline,
         timeout_ms: timeouts.write.as_millis() as u64,
     };
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
     let response = {
-        let mut sending = pin!(flow::run(&worker.clock, incoming, outgoing, source, sink, &mut sent, &mut size));
+        let mut sending = pin!(flow::run(&worker.clock, source, sink, &mut sent, &mut size));
         let mut reading = pin!(reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out));
         match first(sending.as_mut(), reading.as_mut()).await {
             First::Left(Ok(())) => {
@@ -288,19 +290,20 @@ async fn finish(
     }
     let incoming = Incoming::new(response.body);
     let mut size = 0;
-    let source = Source {
+    let source = Source::Wire {
         reader: &mut upstream.reader,
         inbox: &mut upstream.inbox,
+        incoming,
         deadline: &upstream.deadline,
         timeout_ms: None,
     };
-    let sink = Sink {
+    let sink = Sink::Wire {
         writer: &mut client.writer,
+        outgoing: outgoing(response.body),
         deadline: &client.deadline,
         timeout_ms: exchange.plan.timeouts.write.as_millis() as u64,
     };
-    let result =
-        flow::run(&job.worker.clock, incoming, outgoing(response.body), source, sink, &mut out, &mut size).await;
+    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size).await;
     job.worker.buffers.give(out);
     exchange.answer.size = size;
     match result {
