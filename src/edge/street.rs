@@ -122,7 +122,8 @@ async fn serve_request(
     let mut exchange = Exchange::new(plan, who, head, worker.cells.pinned());
     let after = match pass(worker, &mut client, &mut exchange).await {
         Ok(after) => after,
-        Err(failure) => respond::failure(worker, &mut client, &mut exchange, failure).await,
+        // Boxed, as everything that most requests do not need: the room of a request stays small.
+        Err(failure) => Box::pin(respond::failure(worker, &mut client, &mut exchange, failure)).await,
     };
     record::write(&exchange);
     worker.buffers.give(exchange.take_bytes());
@@ -143,15 +144,15 @@ async fn pass(worker: &Rc<Worker>, client: &mut Speaker<'_>, exchange: &mut Exch
     sanitize::request(exchange, &worker.request_ids)?;
     let way = route::find(exchange)?;
     match way {
-        Way::Ping => respond::ping(worker, client, exchange).await,
+        Way::Ping => Box::pin(respond::ping(worker, client, exchange)).await,
         Way::Portal => {
-            session::identify(worker, exchange).await?;
-            portal::visit(worker, client, exchange).await
+            Box::pin(session::identify(worker, exchange)).await?;
+            Box::pin(portal::visit(worker, client, exchange)).await
         }
         Way::Upstream => {
             let asks_who = exchange.route().is_some_and(|r| r.pass_identity || r.policy.needs_session());
-            if asks_who {
-                session::identify(worker, exchange).await?;
+            if asks_who && !session::recall(worker, exchange) {
+                Box::pin(session::identify(worker, exchange)).await?;
             }
             authorize::decide(worker, exchange)?;
             relay::forward(worker, client, exchange).await
