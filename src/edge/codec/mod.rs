@@ -1,6 +1,7 @@
 //! The wire formats. They differ here and nowhere after: the stations see a [`Client`].
 
 pub mod h1;
+pub mod h2;
 
 use bytes::Bytes;
 
