@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::balance;
 use super::body::{Incoming, Outgoing};
-use super::codec::Client;
 use super::codec::h1::After;
+use super::codec::{Client, HeadSink};
 use super::exchange::{Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
@@ -144,7 +144,7 @@ async fn attempt(
         upstream.deadline.set_read(worker.clock.now_ms() + timeout.as_millis() as u64);
     }
     let mut incoming = Incoming::new(exchange.normal.body);
-    let outgoing = outgoing(exchange.normal.body);
+    let outgoing = Outgoing::of(exchange.normal.body);
     let close = exchange.normal.close || worker.draining.get();
     if !incoming.is_ended() {
         if exchange.normal.expects_continue {
@@ -163,15 +163,9 @@ async fn attempt(
     let _ = upstream.writer.write_all(&mut out).await;
     upstream.deadline.clear_write();
     let reply = Reply { job, exchange, close, uploaded: &Cell::new(true), may_repeat };
-    let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out).await?;
+    let mut head = client.stream().map_or(HeadSink::H1(&mut out), HeadSink::H2);
+    let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut head).await?;
     Ok(Progress::Answered(Answered { response, out, close }))
-}
-
-fn outgoing(body: BodyLength) -> Outgoing {
-    match body {
-        BodyLength::Chunked | BodyLength::UntilClose => Outgoing::Chunked,
-        BodyLength::None | BodyLength::Fixed(_) => Outgoing::Plain,
-    }
 }
 
 /// Methods that mean the same when they arrive twice (RFC 9110 section 9.2.2).
@@ -189,18 +183,18 @@ struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// Reads until a final response; its head, as the client gets it, is in `out` then.
+    /// Reads until a final response; its head, as the client gets it, is in `head` then.
     async fn read(
         &self,
         reader: &mut Reader,
         inbox: &mut Vec<u8>,
         deadline: &Deadline,
-        out: &mut Vec<u8>,
+        head: &mut HeadSink<'_>,
     ) -> Result<Response, Attempt> {
         let (mut seen, mut interim) = (0, 0);
         loop {
             let close = self.close || !self.uploaded.get();
-            match read_head(self.exchange, self.job.route, inbox, seen, close, out).map_err(Attempt::Failed)? {
+            match read_head(self.exchange, self.job.route, inbox, seen, close, head).map_err(Attempt::Failed)? {
                 Found::Final(response, length) => {
                     inbox.drain(..length);
                     return Ok(response);
@@ -249,6 +243,7 @@ async fn stream(
     let uploaded = Cell::new(false);
     let (mut out, mut up, mut size) = (job.worker.buffers.take(), 0, 0);
     let (source, back) = client.split(incoming, timeouts);
+    let mut head = back.head(&mut out);
     let Connection { reader, writer, deadline, inbox, .. } = upstream;
     let write_ms = timeouts.write.as_millis() as u64;
     let sink = Sink::Wire { writer, outgoing: upload_framing, deadline, timeout_ms: write_ms };
@@ -256,7 +251,7 @@ async fn stream(
     let mut sent_result = None;
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
     let response = {
-        let mut reading = pin!(reply.read(reader, inbox, deadline, &mut out));
+        let mut reading = pin!(reply.read(reader, inbox, deadline, &mut head));
         match first(sending.as_mut(), reading.as_mut()).await {
             First::Left(result) => {
                 uploaded.set(result.is_ok());
@@ -272,7 +267,7 @@ async fn stream(
         }
     };
     let source = Source::Wire { reader, inbox, incoming: Incoming::new(response.body), deadline, timeout_ms: None };
-    let sink = back.sink(outgoing(response.body), timeouts);
+    let sink = back.sink(response.body, timeouts);
     let receiving = flow::run(clock, source, sink, &mut out, &mut size);
     let result = if sent_result.is_some() {
         receiving.await
@@ -311,7 +306,7 @@ async fn finish(
         deadline: &upstream.deadline,
         timeout_ms: None,
     };
-    let sink = client.back().sink(outgoing(response.body), timeouts);
+    let sink = client.back().sink(response.body, timeouts);
     let mut size = 0;
     let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size).await;
     job.worker.buffers.give(out);
