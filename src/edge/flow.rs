@@ -3,6 +3,7 @@
 use super::body::{Incoming, Outgoing};
 use super::clock::Clock;
 use super::deadline::Deadline;
+use super::pace::Pace;
 use super::wire::{READ_BYTES, Reader, Writer};
 
 /// Most bytes read at once while a body flows.
@@ -16,8 +17,8 @@ pub enum Source<'a> {
         inbox: &'a mut Vec<u8>,
         incoming: Incoming,
         deadline: &'a Deadline,
-        /// Between two reads; `None`: the deadline is someone else's to keep.
-        timeout_ms: Option<u64>,
+        /// How slow it may be; `None`: the deadline is someone else's to keep.
+        pace: Option<Pace>,
     },
 }
 
@@ -34,22 +35,30 @@ pub enum Cut {
     Sender(&'static str),
     /// The sender was silent for too long.
     SenderLate,
+    /// There is more than may be.
+    TooLarge,
     /// The receiver takes no more.
     Receiver,
+    /// The receiver took too little for too long.
+    ReceiverLate,
 }
 
 /// Moves a body from `source` to `sink`; `out` may already hold bytes that go first (a head). Body bytes are added to
-/// `size` as they are read.
+/// `size` as they are read; when there are more than `size_max`, the flow is cut.
 pub async fn run(
     clock: &Clock,
     mut source: Source<'_>,
     mut sink: Sink<'_>,
     out: &mut Vec<u8>,
     size: &mut u64,
+    size_max: u64,
 ) -> Result<(), Cut> {
     loop {
         let (count, ended) = source.take(sink.framing(), out)?;
         *size += count;
+        if *size > size_max {
+            return Err(Cut::TooLarge);
+        }
         sink.write(clock, out, ended).await?;
         if ended {
             return Ok(());
@@ -73,13 +82,15 @@ impl Source<'_> {
     /// Waits until there is more at hand, or the end.
     async fn fill(&mut self, clock: &Clock) -> Result<(), Cut> {
         match self {
-            Source::Wire { reader, inbox, incoming, deadline, timeout_ms } => {
-                if let Some(timeout_ms) = timeout_ms {
-                    deadline.set_read(clock.now_ms() + *timeout_ms);
+            Source::Wire { reader, inbox, incoming, deadline, pace } => {
+                let began_ms = clock.now_ms();
+                if let Some(pace) = pace {
+                    deadline.set_read(began_ms + pace.left_ms());
                 }
                 let count = reader.read(inbox, incoming.room(FLOW_BYTES)).await;
-                if timeout_ms.is_some() {
+                if let Some(pace) = pace {
                     deadline.clear_read();
+                    pace.note(clock.now_ms() - began_ms, *count.as_ref().unwrap_or(&0));
                 }
                 match count {
                     Ok(1..) => Ok(()),
@@ -109,7 +120,7 @@ impl Sink<'_> {
                 deadline.set_write(clock.now_ms() + *timeout_ms);
                 let result = writer.write_all(out).await;
                 deadline.clear_write();
-                result.map_err(|_| Cut::Receiver)
+                result.map_err(|_| if deadline.fired() { Cut::ReceiverLate } else { Cut::Receiver })
             }
         }
     }

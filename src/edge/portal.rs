@@ -50,7 +50,7 @@ async fn read_body(worker: &Worker, client: &mut Connection, exchange: &mut Exch
     if let BodyLength::Fixed(length) = exchange.normal.body
         && length > VISIT_BODY_BYTES_MAX as u64
     {
-        return Err(Failure::Body("the form is larger than 64 KiB"));
+        return Err(Failure::BodyTooLarge);
     }
     if exchange.normal.expects_continue && !incoming.is_ended() && client.inbox.is_empty() {
         let mut interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
@@ -60,7 +60,7 @@ async fn read_body(worker: &Worker, client: &mut Connection, exchange: &mut Exch
     loop {
         incoming.pass(&mut client.inbox, Outgoing::Plain, &mut body).map_err(|e| Failure::Body(e.0))?;
         if body.len() > VISIT_BODY_BYTES_MAX {
-            return Err(Failure::Body("the form is larger than 64 KiB"));
+            return Err(Failure::BodyTooLarge);
         }
         if incoming.is_ended() {
             break;

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::balance;
@@ -11,12 +12,13 @@ use super::codec::h1::{After, Connection as Client};
 use super::exchange::{Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
+use super::pace::Pace;
 use super::race::{First, first};
 use super::upstream::response::{Found, Response, read_head};
 use super::upstream::{Connection, connect, request};
 use super::wire::{READ_BYTES, Reader};
 use super::worker::Worker;
-use super::{deadline::Deadline, tunnel, vouch};
+use super::{deadline::Deadline, limits, tunnel, vouch};
 use crate::http::framing::BodyLength;
 use crate::plan::cluster::Endpoint;
 use crate::plan::route::Route;
@@ -43,6 +45,17 @@ struct Job<'a> {
     vouched: Option<&'a [u8]>,
 }
 
+impl Job<'_> {
+    /// The request was sent: its answer is due within the route's `timeout`.
+    fn await_answer(&self, client: &Deadline, upstream: &Rc<Deadline>) {
+        let now_ms = self.worker.clock.now_ms();
+        if let Some(timeout) = self.route.timeout {
+            upstream.set_read(now_ms + timeout.as_millis() as u64);
+        }
+        client.answer_due(upstream, now_ms);
+    }
+}
+
 /// Forwards the exchange along its route.
 pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchange) -> Result<After, Failure> {
     let plan = exchange.plan.clone();
@@ -55,6 +68,7 @@ pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchan
         Some(Upgrade::Other) => exchange.normal.upgrade = None,
         _ => {}
     }
+    limits::check_body(exchange, route)?;
     let vouched = vouch::lines(worker, exchange)?;
     let job = Job { worker, route, vouched: vouched.as_deref() };
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
@@ -62,7 +76,13 @@ pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchan
     loop {
         let mut upstream = open(&job, exchange, &mut tried, stale < STALE_MAX).await?;
         match attempt(&job, client, exchange, &mut upstream).await {
-            Ok(answered) => return finish(&job, client, exchange, upstream, answered).await,
+            Ok(answered) => {
+                client.deadline.answer_begun();
+                let after = finish(&job, client, exchange, upstream, answered).await;
+                client.deadline.answer_over();
+                return after;
+            }
+            Err(_) if client.deadline.answer_over() => return Err(Failure::ClientGone),
             Err(Attempt::Failed(failure)) => return Err(failure),
             Err(Attempt::Stale) => {
                 stale += 1;
@@ -122,18 +142,19 @@ async fn attempt(
     let worker = job.worker;
     let mut out = worker.buffers.take();
     request::write_head(exchange, job.route, &upstream.endpoint, job.vouched, &mut out);
-    if let Some(timeout) = job.route.timeout {
-        upstream.deadline.set_read(worker.clock.now_ms() + timeout.as_millis() as u64);
-    }
     let mut incoming = Incoming::new(exchange.normal.body);
     let outgoing = outgoing(exchange.normal.body);
     let close = exchange.normal.close || worker.draining.get();
+    let mut size = 0;
     if !incoming.is_ended() {
         invite(client, exchange).await?;
-        incoming.pass(&mut client.inbox, outgoing, &mut out).map_err(|e| Attempt::Failed(Failure::Body(e.0)))?;
+        size = incoming.pass(&mut client.inbox, outgoing, &mut out).map_err(|e| Attempt::Failed(Failure::Body(e.0)))?;
+        if size > limits::body_max(job.route) {
+            return Err(Attempt::Failed(Failure::BodyTooLarge));
+        }
     }
     if !incoming.is_ended() {
-        let upload = Upload { incoming, outgoing, out, close };
+        let upload = Upload { incoming, outgoing, out, size, close };
         return Box::pin(stream(job, client, exchange, upstream, upload)).await;
     }
     let may_repeat = upstream.reused && exchange.normal.body == BodyLength::None && is_idempotent(exchange.method());
@@ -142,6 +163,7 @@ async fn attempt(
     upstream.deadline.clear_write();
     // A failed write is not the end: the endpoint may have answered and closed. Reading tells.
     let _ = written;
+    job.await_answer(&client.deadline, &upstream.deadline);
     let always = Cell::new(true);
     let reply = Reply { job, exchange, close, uploaded: &always, may_repeat };
     let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out).await?;
@@ -222,6 +244,8 @@ struct Upload {
     incoming: Incoming,
     outgoing: Outgoing,
     out: Vec<u8>,
+    /// Bytes of body in `out`.
+    size: u64,
     close: bool,
 }
 
@@ -237,15 +261,15 @@ async fn stream(
     let worker = job.worker;
     let timeouts = exchange.plan.timeouts.clone();
     let uploaded = Cell::new(false);
-    let Upload { incoming, outgoing, out: mut sent, close } = upload;
+    let Upload { incoming, outgoing, out: mut sent, mut size, close } = upload;
+    let size_max = limits::body_max(job.route);
     let mut out = worker.buffers.take();
-    let mut size = 0;
     let source = Source::Wire {
         reader: &mut client.reader,
         inbox: &mut client.inbox,
         incoming,
         deadline: &client.deadline,
-        timeout_ms: Some(timeouts.read.as_millis() as u64),
+        pace: Some(Pace::of(&exchange.plan)),
     };
     let sink = Sink::Wire {
         writer: &mut upstream.writer,
@@ -255,18 +279,27 @@ async fn stream(
     };
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
     let response = {
-        let mut sending = pin!(flow::run(&worker.clock, source, sink, &mut sent, &mut size));
+        let mut sending = pin!(flow::run(&worker.clock, source, sink, &mut sent, &mut size, size_max));
         let mut reading = pin!(reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out));
         match first(sending.as_mut(), reading.as_mut()).await {
             First::Left(Ok(())) => {
                 uploaded.set(true);
+                job.await_answer(&client.deadline, &upstream.deadline);
                 reading.await?
             }
             // The endpoint takes no more; it may have said why.
-            First::Left(Err(Cut::Receiver)) => reading.await?,
+            First::Left(Err(Cut::Receiver | Cut::ReceiverLate)) => {
+                job.await_answer(&client.deadline, &upstream.deadline);
+                reading.await?
+            }
+            First::Left(Err(Cut::TooLarge)) => return Err(Attempt::Failed(Failure::BodyTooLarge)),
             First::Left(Err(Cut::SenderLate)) => return Err(Attempt::Failed(Failure::BodyTimeout)),
             First::Left(Err(Cut::Sender(what))) => return Err(Attempt::Failed(Failure::Body(what))),
-            First::Right(early) => early?,
+            First::Right(early) => {
+                let early = early?;
+                job.await_answer(&client.deadline, &upstream.deadline);
+                early
+            }
         }
     };
     worker.buffers.give(sent);
@@ -295,7 +328,7 @@ async fn finish(
         inbox: &mut upstream.inbox,
         incoming,
         deadline: &upstream.deadline,
-        timeout_ms: None,
+        pace: None,
     };
     let sink = Sink::Wire {
         writer: &mut client.writer,
@@ -303,7 +336,7 @@ async fn finish(
         deadline: &client.deadline,
         timeout_ms: exchange.plan.timeouts.write.as_millis() as u64,
     };
-    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size).await;
+    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size, u64::MAX).await;
     job.worker.buffers.give(out);
     exchange.answer.size = size;
     match result {
@@ -316,10 +349,15 @@ async fn finish(
             Ok(if next { After::Next } else { After::Close })
         }
         Err(cut) => {
+            if cut == Cut::ReceiverLate {
+                exchange.cells.limit(limits::WRITE_TIMEOUT);
+            }
             exchange.answer.details = match cut {
+                _ if client.deadline.is_gone() => "client_disconnected",
                 Cut::Receiver => "client_disconnected",
+                Cut::ReceiverLate => limits::WRITE_TIMEOUT,
                 Cut::SenderLate => "upstream_body_timeout",
-                Cut::Sender(_) => "upstream_body_cut",
+                Cut::Sender(_) | Cut::TooLarge => "upstream_body_cut",
             };
             Ok(After::Abort)
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Connection;
 use super::pool::Key;
+use crate::edge::accept;
 use crate::edge::wire::{self, Session, TlsError};
 use crate::edge::worker::Worker;
 use crate::net::tcp::Stream;
@@ -56,6 +57,12 @@ pub async fn open(
         Ok(connection) => {
             endpoint.mark_up();
             Ok(connection)
+        }
+        Err(ConnectError::Io(error)) if accept::is_exhaustion(&error) => {
+            // That is our want, not the endpoint's fault.
+            worker.cells.limit("descriptors");
+            worker.pool.close_idle();
+            Err(error.into())
         }
         Err(error) => {
             endpoint.mark_down(worker.clock.now_ms() + DOWN_MS);

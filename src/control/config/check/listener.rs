@@ -149,6 +149,7 @@ pub(super) fn timeouts(section: &Section) -> Timeouts {
         read: typed(&section.timeout_read, default.read),
         write: typed(&section.timeout_write, default.write),
         idle: typed(&section.timeout_idle, default.idle),
+        head: typed(&section.timeout_head, default.head),
         ..default
     }
 }
