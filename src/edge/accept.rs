@@ -4,7 +4,6 @@
 //! and what is left serves those who are in, the endpoints, control and the log.
 
 use std::cell::Cell;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use std::time::Duration;
 use super::gate::{Full, Source};
 use super::street;
 use super::worker::Worker;
+use crate::net::descriptors::is_exhausted;
 use crate::net::listen::Listener;
 use crate::net::{spawn_guarded, tcp, timer};
 
@@ -34,7 +34,7 @@ pub async fn serve(worker: Rc<Worker>, listener: Rc<Listener>) {
                 }
             }
             Err(_) if worker.draining.get() => return,
-            Err(error) if is_exhaustion(&error) => wait_for_descriptors(&worker, &listener).await,
+            Err(error) if is_exhausted(&error) => wait_for_descriptors(&worker, &listener).await,
             Err(error) => {
                 tracing::warn!(error = %error, "accept failed");
                 worker.cells.connection_rejected("accept");
@@ -76,13 +76,6 @@ fn admit(worker: &Rc<Worker>, stream: tcp::Stream, peer: SocketAddr) {
     spawn_guarded(async move { street::serve_connection(&worker, stream, peer, open).await }, on_panic);
 }
 
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM: the system has nothing left for one more socket.
-pub fn is_exhaustion(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code))
-}
-
 /// Counts a connection as open for as long as it lives.
 pub struct Open {
     worker: Rc<Worker>,
@@ -116,7 +109,8 @@ impl Drop for Open {
 /// Refused connections are counted one by one and told in the log now and then: a flood must not become one of lines.
 #[derive(Default)]
 pub struct Refusals {
-    told_ms: Cell<u64>,
+    /// When the next line may be written.
+    next_ms: Cell<u64>,
     untold: Cell<u64>,
 }
 
@@ -126,8 +120,8 @@ impl Refusals {
         worker.cells.limit(full.slug());
         let now_ms = worker.clock.now_ms();
         self.untold.set(self.untold.get() + 1);
-        if now_ms.saturating_sub(self.told_ms.get()) >= REFUSALS_TOLD_EVERY_MS {
-            self.told_ms.set(now_ms);
+        if now_ms >= self.next_ms.get() {
+            self.next_ms.set(now_ms + REFUSALS_TOLD_EVERY_MS);
             let count = self.untold.take();
             tracing::warn!(ip = %address, cause = full.slug(), count, error = %full, "connection refused");
         }

@@ -22,6 +22,13 @@ pub fn limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(UNLIMITED).min(UNLIMITED)
 }
 
+/// Whether the system has nothing left for one more socket (EMFILE, ENFILE, ENOBUFS, ENOMEM).
+pub fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

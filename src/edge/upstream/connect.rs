@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::Connection;
 use super::pool::Key;
-use crate::edge::accept;
 use crate::edge::wire::{self, Session, TlsError};
 use crate::edge::worker::Worker;
+use crate::net::descriptors::is_exhausted;
 use crate::net::tcp::Stream;
 use crate::net::timer;
 use crate::plan::cluster::{Cluster, Endpoint};
@@ -58,7 +58,7 @@ pub async fn open(
             endpoint.mark_up();
             Ok(connection)
         }
-        Err(ConnectError::Io(error)) if accept::is_exhaustion(&error) => {
+        Err(ConnectError::Io(error)) if is_exhausted(&error) => {
             // That is our want, not the endpoint's fault.
             worker.cells.limit("descriptors");
             worker.pool.close_idle();

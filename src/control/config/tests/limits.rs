@@ -21,7 +21,7 @@ fn limits_have_defaults_and_zero_means_none() {
 
 #[test]
 fn a_route_may_have_a_body_limit_of_its_own() {
-    let route = "to: http://127.0.0.1:1\nallow_public_unauthenticated_access: true";
+    let route = "to: http://127.0.0.1:1";
     assert_eq!(body_max(&self::route(route)), None);
     let own = format!("{route}\nmax_request_body_bytes: 10");
     let none = format!("{route}\nmax_request_body_bytes: 0");
