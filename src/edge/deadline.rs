@@ -111,11 +111,6 @@ impl Deadline {
         self.awaited.is_gone.get()
     }
 
-    /// Whether the client went away while it waited, so that its endpoint was let go.
-    pub fn is_gone(&self) -> bool {
-        self.awaited.is_gone.get()
-    }
-
     /// Lets the endpoint go when the client is gone.
     fn look_for_client(&self, now_ms: u64) {
         let awaited = &self.awaited;

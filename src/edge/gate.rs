@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn limits(connections: usize, connections_per_source: usize) -> Limits {
-        Limits { connections, connections_per_source, ..Limits::default() }
+        Limits { connections, connections_per_source }
     }
 
     fn ip(text: &str) -> IpAddr {

@@ -3,7 +3,7 @@
 //! A sender may pause for as long as the allowance lasts, which is `timeout_read` at first and never more; at least
 //! `min_request_body_rate` bytes a second are needed to keep it. A byte now and then does not.
 
-use crate::plan::Plan;
+use crate::plan::timeouts::Timeouts;
 
 #[derive(Debug, Clone)]
 pub struct Pace {
@@ -15,8 +15,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    pub fn of(plan: &Plan) -> Pace {
-        Pace::new(plan.timeouts.read.as_millis() as u64, plan.limits.body_rate_min)
+    pub fn of(timeouts: &Timeouts) -> Pace {
+        Pace::new(timeouts.read.as_millis() as u64, timeouts.body_rate_min)
     }
 
     fn new(timeout_ms: u64, rate: u64) -> Pace {

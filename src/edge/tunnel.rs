@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::codec::h1::{After, Connection as Client};
+use super::codec::Client;
+use super::codec::h1::After;
 use super::exchange::Exchange;
 use super::race::{First, first};
 use super::session::{Known, still_good};
@@ -37,8 +38,18 @@ impl End {
     }
 }
 
-/// Runs the tunnel to its end.
-pub async fn run(worker: &Worker, client: &mut Client, exchange: &mut Exchange, mut upstream: Connection) -> After {
+/// Runs the tunnel to its end; `out` holds the head that says that it is open.
+pub async fn run(
+    worker: &Worker,
+    client: &mut Client<'_>,
+    exchange: &mut Exchange,
+    mut upstream: Connection,
+    mut out: Vec<u8>,
+) -> After {
+    let Client::H1(client) = client;
+    if client.writer.write_all(&mut out).await.is_err() {
+        return After::Abort;
+    }
     let route = exchange.route_index;
     exchange.cells.stream_opened(route);
     client.deadline.clear_read();

@@ -14,7 +14,6 @@ pub(super) fn limits(section: &Section, desk: &Desk) -> Limits {
     let limits = Limits {
         connections: cap(&section.connections, default.connections),
         connections_per_source: cap(&section.connections_per_source, default.connections_per_source),
-        body_rate_min: section.body_rate.as_ref().map_or(default.body_rate_min, |typed| typed.value),
     };
     if let Some(typed) = &section.connections_per_source
         && typed.value as usize > limits.connections

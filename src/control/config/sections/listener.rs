@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::section::{Opt, Section, Typed};
 use crate::http::framing::MAX_CONTENT_LENGTH;
-use crate::plan::limits::{BODY_RATE_MAX, CONNECTIONS_MAX};
+use crate::plan::limits::CONNECTIONS_MAX;
+use crate::plan::timeouts::BODY_RATE_MAX;
 
 /// Most data-plane threads.
 pub const WORKERS_MAX: u64 = 1024;

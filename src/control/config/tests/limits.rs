@@ -13,7 +13,8 @@ fn body_max(text: &str) -> Option<u64> {
 fn limits_have_defaults_and_zero_means_none() {
     assert_eq!(plan("").limits, Limits::default());
     let text = "max_connections: 100\nmax_connections_per_source: '7'\nmin_request_body_rate: 0\n";
-    assert_eq!(plan(text).limits, Limits { connections: 100, connections_per_source: 7, body_rate_min: 0 });
+    assert_eq!(plan(text).limits, Limits { connections: 100, connections_per_source: 7 });
+    assert_eq!((plan("").timeouts.body_rate_min, plan(text).timeouts.body_rate_min), (500, 0));
     let none = plan("max_connections: 0\nmax_connections_per_source: 0\n").limits;
     assert!(none.connections >= 10_000_000 && none.connections_per_source >= 10_000_000);
     assert_eq!(plan("timeout_head: 2s\n").timeouts.head, Duration::from_secs(2));
