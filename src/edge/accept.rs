@@ -18,7 +18,7 @@ use crate::net::{spawn_guarded, tcp, timer};
 /// Between two looks whether there are descriptors again.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// While descriptors are short, connections between two requests are closed when they have been so for this long.
-const IDLE_WHEN_CROWDED_MS: u64 = 5_000;
+const IDLE_WHEN_CROWDED_MS: u64 = 2_000;
 /// Between two log lines about refused connections; those between are counted.
 const REFUSALS_TOLD_EVERY_MS: u64 = 1_000;
 
