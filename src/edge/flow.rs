@@ -6,6 +6,7 @@ use super::body::{self, Incoming, Outgoing};
 use super::clock::Clock;
 use super::codec::mux::Stream;
 use super::deadline::Deadline;
+use super::pace::Pace;
 use super::wire::{READ_BYTES, Reader, Writer};
 use crate::net::timer;
 
@@ -20,8 +21,8 @@ pub enum Source<'a> {
         inbox: &'a mut Vec<u8>,
         incoming: Incoming,
         deadline: &'a Deadline,
-        /// Between two reads; `None`: the deadline is someone else's to keep.
-        timeout_ms: Option<u64>,
+        /// How slow it may be; `None`: the deadline is someone else's to keep.
+        pace: Option<Pace>,
     },
     /// A stream of HTTP/2.
     Stream {
@@ -29,8 +30,8 @@ pub enum Source<'a> {
         /// What was read and not passed on yet.
         inbox: Vec<u8>,
         ended: bool,
-        /// Between two reads.
-        timeout: Duration,
+        /// How slow it may be.
+        pace: Pace,
     },
 }
 
@@ -49,22 +50,30 @@ pub enum Cut {
     Sender(&'static str),
     /// The sender was silent for too long.
     SenderLate,
+    /// There is more than may be.
+    TooLarge,
     /// The receiver takes no more.
     Receiver,
+    /// The receiver took too little for too long.
+    ReceiverLate,
 }
 
 /// Moves a body from `source` to `sink`; `out` may already hold bytes that go first (a head). Body bytes are added to
-/// `size` as they are read.
+/// `size` as they are read; when there are more than `size_max`, the flow is cut.
 pub async fn run(
     clock: &Clock,
     mut source: Source<'_>,
     mut sink: Sink<'_>,
     out: &mut Vec<u8>,
     size: &mut u64,
+    size_max: u64,
 ) -> Result<(), Cut> {
     loop {
         let (count, ended) = source.take(sink.framing(), out)?;
         *size += count;
+        if *size > size_max {
+            return Err(Cut::TooLarge);
+        }
         sink.write(clock, out, ended).await?;
         if ended {
             return Ok(());
@@ -100,13 +109,15 @@ impl Source<'_> {
     /// Waits until there is more at hand, or the end.
     async fn fill(&mut self, clock: &Clock) -> Result<(), Cut> {
         match self {
-            Source::Wire { reader, inbox, incoming, deadline, timeout_ms } => {
-                if let Some(timeout_ms) = timeout_ms {
-                    deadline.set_read(clock.now_ms() + *timeout_ms);
+            Source::Wire { reader, inbox, incoming, deadline, pace } => {
+                let began_ms = clock.now_ms();
+                if let Some(pace) = pace {
+                    deadline.set_read(began_ms + pace.left_ms());
                 }
                 let count = reader.read(inbox, incoming.room(FLOW_BYTES)).await;
-                if timeout_ms.is_some() {
+                if let Some(pace) = pace {
                     deadline.clear_read();
+                    pace.note(clock.now_ms() - began_ms, *count.as_ref().unwrap_or(&0));
                 }
                 match count {
                     Ok(1..) => Ok(()),
@@ -115,10 +126,12 @@ impl Source<'_> {
                     Err(_) => Err(Cut::Sender("the connection broke")),
                 }
             }
-            Source::Stream { stream, inbox, ended, timeout } => {
-                match timer::timeout(*timeout, stream.read(inbox)).await {
-                    Ok(Ok((_, last))) => {
+            Source::Stream { stream, inbox, ended, pace } => {
+                let began_ms = clock.now_ms();
+                match timer::timeout(Duration::from_millis(pace.left_ms()), stream.read(inbox)).await {
+                    Ok(Ok((count, last))) => {
                         *ended = last;
+                        pace.note(clock.now_ms() - began_ms, count);
                         Ok(())
                     }
                     Ok(Err(_)) => Err(Cut::Sender("the stream was reset")),
@@ -147,7 +160,7 @@ impl Sink<'_> {
                 deadline.set_write(clock.now_ms() + *timeout_ms);
                 let result = writer.write_all(out).await;
                 deadline.clear_write();
-                result.map_err(|_| Cut::Receiver)
+                result.map_err(|_| if deadline.fired() { Cut::ReceiverLate } else { Cut::Receiver })
             }
             Sink::Stream { whole: true, .. } => Ok(()),
             Sink::Stream { stream, timeout, .. } => write_stream(stream, *timeout, out, ended).await,
@@ -165,7 +178,8 @@ pub async fn write_stream(stream: &Stream, timeout: Duration, out: &mut Vec<u8>,
         }
         match timer::timeout(timeout, stream.writable()).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Err(Cut::Receiver),
+            Ok(Err(_)) => return Err(Cut::Receiver),
+            Err(_) => return Err(Cut::ReceiverLate),
         }
     }
     out.clear();

@@ -3,12 +3,13 @@
 
 use std::cell::Cell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::balance;
 use super::body::{Incoming, Outgoing};
 use super::codec::h1::After;
-use super::codec::{Client, HeadSink};
+use super::codec::{Back, Client, HeadSink};
 use super::exchange::{Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
@@ -17,7 +18,7 @@ use super::upstream::response::{Found, Response, read_head};
 use super::upstream::{Connection, connect, request};
 use super::wire::{READ_BYTES, Reader};
 use super::worker::Worker;
-use super::{deadline::Deadline, tunnel, vouch};
+use super::{deadline::Deadline, limits, tunnel, vouch};
 use crate::http::framing::BodyLength;
 use crate::plan::cluster::Endpoint;
 use crate::plan::route::Route;
@@ -44,6 +45,17 @@ struct Job<'a> {
     vouched: Option<&'a [u8]>,
 }
 
+impl Job<'_> {
+    /// The request was sent: its answer is due within the route's `timeout`.
+    fn await_answer(&self, client: &Back<'_>, upstream: &Rc<Deadline>) {
+        let now_ms = self.worker.clock.now_ms();
+        if let Some(timeout) = self.route.timeout {
+            upstream.set_read(now_ms + timeout.as_millis() as u64);
+        }
+        client.answer_due(upstream, now_ms);
+    }
+}
+
 /// Forwards the exchange along its route.
 pub async fn forward(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
     let plan = exchange.plan.clone();
@@ -56,6 +68,7 @@ pub async fn forward(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
         Some(Upgrade::Other) => exchange.normal.upgrade = None,
         _ => {}
     }
+    limits::check_body(exchange, route)?;
     let vouched = vouch::lines(worker, exchange)?;
     let job = Job { worker, route, vouched: vouched.as_deref() };
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
@@ -64,7 +77,8 @@ pub async fn forward(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
         let mut upstream = open(&job, exchange, &mut tried, stale < STALE_MAX).await?;
         match attempt(&job, client, exchange, &mut upstream).await {
             Ok(Progress::Answered(answered)) => return finish(&job, client, exchange, upstream, answered).await,
-            Ok(Progress::Relayed(relayed)) => return Ok(settle(&job, exchange, upstream, relayed)),
+            Ok(Progress::Relayed(relayed)) => return Ok(settle(&job, client, exchange, upstream, relayed)),
+            Err(_) if client.answer_over() => return Err(Failure::ClientGone),
             Err(Attempt::Failed(failure)) => return Err(failure),
             Err(Attempt::Stale) => {
                 stale += 1;
@@ -140,21 +154,22 @@ async fn attempt(
     let worker = job.worker;
     let mut out = worker.buffers.take();
     request::write_head(exchange, job.route, &upstream.endpoint, job.vouched, &mut out);
-    if let Some(timeout) = job.route.timeout {
-        upstream.deadline.set_read(worker.clock.now_ms() + timeout.as_millis() as u64);
-    }
     let mut incoming = Incoming::new(exchange.normal.body);
     let outgoing = Outgoing::of(exchange.normal.body);
     let close = exchange.normal.close || worker.draining.get();
+    let mut size = 0;
     if !incoming.is_ended() {
         if exchange.normal.expects_continue {
             client.invite().await.map_err(Attempt::Failed)?;
             exchange.normal.expects_continue = false;
         }
-        client.take(&mut incoming, outgoing, &mut out).map_err(Attempt::Failed)?;
+        size = client.take(&mut incoming, outgoing, &mut out).map_err(Attempt::Failed)?;
+        if size > limits::body_max(job.route) {
+            return Err(Attempt::Failed(Failure::BodyTooLarge));
+        }
     }
     if !incoming.is_ended() {
-        let upload = Upload { incoming, outgoing, out, close };
+        let upload = Upload { incoming, outgoing, out, size, close };
         return Box::pin(stream(job, client, exchange, upstream, upload)).await.map(Progress::Relayed);
     }
     let may_repeat = upstream.reused && exchange.normal.body == BodyLength::None && is_idempotent(exchange.method());
@@ -162,6 +177,7 @@ async fn attempt(
     // A failed write is not the end: the endpoint may have answered and closed. Reading tells.
     let _ = upstream.writer.write_all(&mut out).await;
     upstream.deadline.clear_write();
+    job.await_answer(&client.back(), &upstream.deadline);
     let reply = Reply { job, exchange, close, uploaded: &Cell::new(true), may_repeat };
     let mut head = client.stream().map_or(HeadSink::H1(&mut out), HeadSink::H2);
     let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut head).await?;
@@ -225,6 +241,8 @@ struct Upload {
     incoming: Incoming,
     outgoing: Outgoing,
     out: Vec<u8>,
+    /// Bytes of body in `out`.
+    size: u64,
     close: bool,
 }
 
@@ -239,15 +257,15 @@ async fn stream(
 ) -> Result<Relayed, Attempt> {
     let clock = &job.worker.clock;
     let timeouts = &exchange.plan.timeouts;
-    let Upload { incoming, outgoing: upload_framing, out: mut sent, close } = upload;
+    let Upload { incoming, outgoing: upload_framing, out: mut sent, size: mut up, close } = upload;
     let uploaded = Cell::new(false);
-    let (mut out, mut up, mut size) = (job.worker.buffers.take(), 0, 0);
+    let (mut out, mut size) = (job.worker.buffers.take(), 0);
     let (source, back) = client.split(incoming, timeouts);
     let mut head = back.head(&mut out);
     let Connection { reader, writer, deadline, inbox, .. } = upstream;
     let write_ms = timeouts.write.as_millis() as u64;
     let sink = Sink::Wire { writer, outgoing: upload_framing, deadline, timeout_ms: write_ms };
-    let mut sending = pin!(flow::run(clock, source, sink, &mut sent, &mut up));
+    let mut sending = pin!(flow::run(clock, source, sink, &mut sent, &mut up, limits::body_max(job.route)));
     let mut sent_result = None;
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
     let response = {
@@ -259,16 +277,25 @@ async fn stream(
                 match result {
                     Err(Cut::SenderLate) => return Err(Attempt::Failed(Failure::BodyTimeout)),
                     Err(Cut::Sender(what)) => return Err(Attempt::Failed(Failure::Body(what))),
+                    Err(Cut::TooLarge) => return Err(Attempt::Failed(Failure::BodyTooLarge)),
                     // When the endpoint takes no more, it may have said why.
-                    Ok(()) | Err(Cut::Receiver) => reading.await?,
+                    Ok(()) | Err(Cut::Receiver | Cut::ReceiverLate) => {
+                        job.await_answer(&back, deadline);
+                        reading.await?
+                    }
                 }
             }
-            First::Right(early) => early?,
+            First::Right(early) => {
+                let early = early?;
+                job.await_answer(&back, deadline);
+                early
+            }
         }
     };
-    let source = Source::Wire { reader, inbox, incoming: Incoming::new(response.body), deadline, timeout_ms: None };
+    back.answer_begun();
+    let source = Source::Wire { reader, inbox, incoming: Incoming::new(response.body), deadline, pace: None };
     let sink = back.sink(response.body, timeouts);
-    let receiving = flow::run(clock, source, sink, &mut out, &mut size);
+    let receiving = flow::run(clock, source, sink, &mut out, &mut size, u64::MAX);
     let result = if sent_result.is_some() {
         receiving.await
     } else {
@@ -304,20 +331,29 @@ async fn finish(
         inbox: &mut upstream.inbox,
         incoming: Incoming::new(response.body),
         deadline: &upstream.deadline,
-        timeout_ms: None,
+        pace: None,
     };
-    let sink = client.back().sink(response.body, timeouts);
+    let back = client.back();
+    back.answer_begun();
+    let sink = back.sink(response.body, timeouts);
     let mut size = 0;
-    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size).await;
+    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size, u64::MAX).await;
     job.worker.buffers.give(out);
-    Ok(settle(job, exchange, upstream, Relayed { response, result, size, uploaded: true, close }))
+    Ok(settle(job, client, exchange, upstream, Relayed { response, result, size, uploaded: true, close }))
 }
 
 /// Notes what was answered and decides what becomes of both connections.
-fn settle(job: &Job<'_>, exchange: &mut Exchange, upstream: Connection, relayed: Relayed) -> After {
+fn settle(
+    job: &Job<'_>,
+    client: &mut Client<'_>,
+    exchange: &mut Exchange,
+    upstream: Connection,
+    relayed: Relayed,
+) -> After {
     let Relayed { response, result, size, uploaded, close } = relayed;
     exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
     exchange.answer.size = size;
+    let is_gone = client.answer_over();
     match result {
         Ok(()) => {
             if response.keep_alive && uploaded {
@@ -327,10 +363,15 @@ fn settle(job: &Job<'_>, exchange: &mut Exchange, upstream: Connection, relayed:
             if close || exchange.normal.upgrade.is_some() { After::Close } else { After::Next }
         }
         Err(cut) => {
+            if cut == Cut::ReceiverLate {
+                exchange.cells.limit(limits::WRITE_TIMEOUT);
+            }
             exchange.answer.details = match cut {
+                _ if is_gone => "client_disconnected",
+                Cut::ReceiverLate => limits::WRITE_TIMEOUT,
                 Cut::Receiver => "client_disconnected",
                 Cut::SenderLate => "upstream_body_timeout",
-                Cut::Sender(_) => "upstream_body_cut",
+                Cut::Sender(_) | Cut::TooLarge => "upstream_body_cut",
             };
             After::Abort
         }

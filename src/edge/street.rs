@@ -15,18 +15,17 @@ use super::failure::Failure;
 use super::route::Way;
 use super::wire::{self, Handshake, Reader, Session, TlsError, Writer};
 use super::worker::{Held, Worker};
-use super::{authorize, portal, record, relay, respond, route, sanitize, session};
+use super::{accept, authorize, portal, record, relay, respond, route, sanitize, session};
 use crate::edge::deadline::Deadline;
 use crate::edge::preface;
 use crate::http::head::RequestHead;
 use crate::net::{self, tcp::Stream};
 
 /// Serves one client connection to its end.
-pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr) {
-    let _ = stream.set_nodelay();
+pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, mut place: accept::Open) {
     let (reader, writer, control) = wire::clear(stream);
     let deadline = worker.deadlines.watch(control);
-    let opened = Box::pin(open(worker, reader, writer, deadline, peer)).await;
+    let opened = Box::pin(open(worker, reader, writer, deadline, peer, &mut place)).await;
     let Some((client, is_h2)) = opened else { return };
     if is_h2 {
         let (server, who) = (worker.clone(), client.who);
@@ -71,20 +70,28 @@ async fn open(
     mut writer: Writer,
     deadline: Rc<Deadline>,
     peer: SocketAddr,
+    place: &mut accept::Open,
 ) -> Option<(Connection, bool)> {
     let plan = worker.plan();
-    deadline.set_read(worker.clock.now_ms() + plan.timeouts.head.as_millis() as u64);
+    let late_ms = worker.clock.now_ms() + plan.timeouts.head.as_millis() as u64;
+    deadline.set_read(late_ms);
+    deadline.set_write(late_ms);
     let mut early = Vec::new();
     let mut address = peer;
     if let Some(proxy) = &plan.listener.proxy_protocol {
         match preface::read(&mut reader, &mut early, proxy, peer).await {
             Ok(source) => address = source.unwrap_or(peer),
             Err(error) => {
-                worker.cells.proxy_reject(error.slug());
+                let cause = if deadline.fired() { late(worker, "proxy_header_timeout") } else { error.slug() };
+                worker.cells.proxy_reject(cause);
                 worker.cells.connection_rejected("proxy_protocol");
-                tracing::warn!(peer = %peer, cause = error.slug(), error = %error, "connection refused: PROXY protocol");
+                tracing::warn!(peer = %peer, cause, error = %error, "connection refused: PROXY protocol");
                 return None;
             }
+        }
+        if let Err(full) = place.move_to(address.ip()) {
+            worker.refusals.note(worker, full, address.ip());
+            return None;
         }
     }
     let secure = !plan.listener.insecure;
@@ -98,17 +105,26 @@ async fn open(
                 is_h2 = agreed.is_h2;
             }
             Err(error) => {
-                let result = if deadline.fired() { "timeout" } else { tls_result(&error) };
+                let is_late = deadline.fired();
+                let result = if is_late { "timeout" } else { tls_result(&error) };
+                let cause = if is_late { late(worker, "tls_handshake_timeout") } else { result };
                 worker.cells.tls_handshake("none", result);
-                tracing::info!(ip = %address.ip(), "downstream-transport-failure-reason" = %error, "listener connection failure");
+                tracing::info!(ip = %address.ip(), cause, "downstream-transport-failure-reason" = %error, "listener connection failure");
                 return None;
             }
         }
         wire::take_early(&reader, &mut inbox);
     }
     deadline.clear_read();
+    deadline.clear_write();
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     Some((Connection { reader, writer, deadline, inbox, who: Client { address, secure } }, is_h2))
+}
+
+/// Counts a limit that ended a connection before its first request; returns its name.
+fn late(worker: &Worker, limit: &'static str) -> &'static str {
+    worker.cells.limit(limit);
+    limit
 }
 
 async fn secured(

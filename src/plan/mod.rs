@@ -6,6 +6,7 @@
 pub mod certificate;
 pub mod cluster;
 pub mod identity;
+pub mod limits;
 pub mod listener;
 pub mod policy;
 pub mod route;
@@ -25,6 +26,7 @@ pub struct Plan {
     pub routes: route::Table,
     pub identity: identity::Identity,
     pub timeouts: timeouts::Timeouts,
+    pub limits: limits::Limits,
     pub path_rules: crate::http::path::PathRules,
     pub logs: Logs,
 }

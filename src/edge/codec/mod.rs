@@ -4,12 +4,15 @@ pub mod h1;
 pub mod h2;
 pub mod mux;
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 
 use super::body::{self, Incoming, Outgoing};
 use super::deadline::Deadline;
 use super::failure::Failure;
 use super::flow::{self, Sink, Source};
+use super::pace::Pace;
 use super::upstream::response::write_status_line;
 use super::wire::Writer;
 use super::worker::Worker;
@@ -76,21 +79,21 @@ impl Client<'_> {
         }
     }
 
-    /// Takes what is at hand of the request's body into `out`, framed anew.
-    pub fn take(&mut self, incoming: &mut Incoming, outgoing: Outgoing, out: &mut Vec<u8>) -> Result<(), Failure> {
+    /// Takes what is at hand of the request's body into `out`, framed anew; returns how many bytes of body there were.
+    pub fn take(&mut self, incoming: &mut Incoming, outgoing: Outgoing, out: &mut Vec<u8>) -> Result<u64, Failure> {
         match self {
             Client::H1(connection) => {
-                incoming.pass(&mut connection.inbox, outgoing, out).map(|_| ()).map_err(|e| Failure::Body(e.0))
+                incoming.pass(&mut connection.inbox, outgoing, out).map_err(|e| Failure::Body(e.0))
             }
             Client::H2(stream) => {
                 let mut data = Vec::new();
-                let (_, ended) = stream.take(&mut data);
+                let (count, ended) = stream.take(&mut data);
                 body::write_data(&data, outgoing, out);
                 if ended {
                     *incoming = Incoming::Ended;
                     body::write_end(outgoing, out);
                 }
-                Ok(())
+                Ok(count as u64)
             }
         }
     }
@@ -103,9 +106,8 @@ impl Client<'_> {
         body: BodyLength,
         bytes_max: usize,
     ) -> Result<Bytes, Failure> {
-        const TOO_LARGE: Failure = Failure::Body("the body is larger than this page takes");
         if matches!(body, BodyLength::Fixed(length) if length > bytes_max as u64) {
-            return Err(TOO_LARGE);
+            return Err(Failure::BodyTooLarge);
         }
         let mut collected = Vec::new();
         let mut incoming = Incoming::new(body);
@@ -117,7 +119,7 @@ impl Client<'_> {
                         .pass(&mut connection.inbox, Outgoing::Plain, &mut collected)
                         .map_err(|e| Failure::Body(e.0))?;
                     if collected.len() > bytes_max {
-                        return Err(TOO_LARGE);
+                        return Err(Failure::BodyTooLarge);
                     }
                     if incoming.is_ended() {
                         break;
@@ -132,7 +134,7 @@ impl Client<'_> {
             }
             Client::H2(stream) => loop {
                 match timer::timeout(timeouts.head, stream.read(&mut collected)).await {
-                    Ok(Ok(_)) if collected.len() > bytes_max => return Err(TOO_LARGE),
+                    Ok(Ok(_)) if collected.len() > bytes_max => return Err(Failure::BodyTooLarge),
                     Ok(Ok((_, true))) => break,
                     Ok(Ok(_)) => {}
                     Ok(Err(_)) => return Err(Failure::ClientGone),
@@ -152,16 +154,24 @@ impl Client<'_> {
                     inbox: &mut connection.inbox,
                     incoming,
                     deadline: &connection.deadline,
-                    timeout_ms: Some(timeouts.read.as_millis() as u64),
+                    pace: Some(Pace::of(timeouts)),
                 };
                 (source, Back::H1 { writer: &mut connection.writer, deadline: &connection.deadline })
             }
             Client::H2(stream) => {
                 let stream: &mux::Stream = stream;
-                let source =
-                    Source::Stream { stream, inbox: Vec::new(), ended: incoming.is_ended(), timeout: timeouts.read };
+                let (ended, pace) = (incoming.is_ended(), Pace::of(timeouts));
+                let source = Source::Stream { stream, inbox: Vec::new(), ended, pace };
                 (source, Back::H2(stream))
             }
+        }
+    }
+
+    /// Nothing is awaited for this client any more; returns whether it went away meanwhile.
+    pub fn answer_over(&mut self) -> bool {
+        match self {
+            Client::H1(connection) => connection.deadline.answer_over(),
+            Client::H2(stream) => stream.answer_over(),
         }
     }
 
@@ -206,6 +216,23 @@ impl<'c> Back<'c> {
         match self {
             Back::H1 { .. } => HeadSink::H1(out),
             Back::H2(stream) => HeadSink::H2(stream),
+        }
+    }
+
+    /// The request was sent to `endpoint`, and the client waits for the answer.
+    pub fn answer_due(&self, endpoint: &Rc<Deadline>, now_ms: u64) {
+        match self {
+            Back::H1 { deadline, .. } => deadline.answer_due(endpoint, now_ms),
+            // The connection is read all the time, so it is known at once when the client goes away.
+            Back::H2(stream) => stream.answer_due(endpoint.clone()),
+        }
+    }
+
+    /// The answer has begun.
+    pub fn answer_begun(&self) {
+        match self {
+            Back::H1 { deadline, .. } => deadline.answer_begun(),
+            Back::H2(_) => {}
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Route {
     pub websockets: bool,
     /// From the end of the request to the end of the response; `None`: no limit.
     pub timeout: Option<Duration>,
+    /// `max_request_body_bytes` (ours): largest request body; `None`: no limit.
+    pub request_body_max: Option<u64>,
     /// `show_error_details`.
     pub show_error_details: bool,
 }

@@ -6,6 +6,7 @@ mod certificates;
 mod from;
 mod headers;
 mod identity;
+mod limits;
 mod listener;
 mod provider;
 mod route;
@@ -51,6 +52,7 @@ pub(super) fn check(
         routes: Table::new(routes.into_iter().map(|checked| checked.route).collect()),
         identity: identity?,
         timeouts: listener::timeouts(&sections.listener),
+        limits: limits::limits(&sections.listener.limits, desk),
         path_rules,
         logs,
     };
@@ -64,6 +66,7 @@ fn routes<'s>(sections: &'s Sections, certificates: &Index, desk: &Desk) -> Vec<
         response_headers: headers::on_responses(&sections.response_headers, with_hsts, desk),
         pass_identity: listener::on(&sections.pass_identity_headers, false),
         upstream_timeout: listener::upstream_timeout(&sections.listener),
+        request_body_max: limits::request_body(&sections.listener.limits.request_body, None),
     };
     sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect()
 }

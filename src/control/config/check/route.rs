@@ -10,7 +10,7 @@ use super::super::sections::route::Route as Section;
 use super::headers::{self, Fields};
 use super::listener::{FOREVER, on};
 use super::upstream_tls::Clients;
-use super::{access, from, to};
+use super::{access, from, limits, to};
 use crate::plan::route::{HostRule, Route};
 
 /// Longest part of a route's default name that is taken from `from`.
@@ -23,6 +23,7 @@ pub(super) struct Common {
     pub(super) response_headers: Option<Fields>,
     pub(super) pass_identity: bool,
     pub(super) upstream_timeout: Option<Duration>,
+    pub(super) request_body_max: Option<u64>,
 }
 
 /// A route and what is needed to talk about it.
@@ -76,6 +77,7 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         preserve_host: on(&section.upstream.preserve_host, false),
         websockets,
         timeout: timeout(section, websockets, common.upstream_timeout),
+        request_body_max: limits::request_body(&section.max_request_body_bytes, common.request_body_max),
         show_error_details: on(&section.show_error_details, false),
     };
     Some(Checked { route, section, from: source? })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::problem::Spot;
 use super::super::section::{Choice, Opt, Section, Typed, mismatch};
 use super::super::text::tree::{Tree, Value};
+use crate::http::framing::MAX_CONTENT_LENGTH;
 
 #[derive(Debug)]
 pub(in super::super) struct Route {
@@ -27,6 +28,7 @@ pub(in super::super) struct Route {
     pub(in super::super) remove_request_headers: Opt<Vec<Typed<String>>>,
     pub(in super::super) set_response_headers: Opt<Vec<(String, Typed<String>)>>,
     pub(in super::super) show_error_details: Opt<bool>,
+    pub(in super::super) max_request_body_bytes: Opt<u64>,
 }
 
 /// One URL of `to`, with its weight as typed.
@@ -78,6 +80,7 @@ pub(super) fn read(section: &Section<'_>) -> Route {
         remove_request_headers: section.list("remove_request_headers"),
         set_response_headers: section.pairs("set_response_headers"),
         show_error_details: section.flag("show_error_details"),
+        max_request_body_bytes: section.whole("max_request_body_bytes", 0..=MAX_CONTENT_LENGTH),
     }
 }
 

@@ -5,6 +5,7 @@ mod certificates;
 mod hostile;
 mod identity;
 mod keys;
+mod limits;
 mod listener;
 mod reload;
 mod report;

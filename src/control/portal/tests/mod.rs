@@ -90,6 +90,7 @@ fn plan_with(authenticate: Option<&str>, issuer: &str) -> Plan {
             url_signer,
         },
         timeouts: timeouts::Timeouts::default(),
+        limits: Default::default(),
         path_rules: crate::http::path::PathRules::default(),
         logs: Logs { access: false, authorize: false },
     }
@@ -117,6 +118,7 @@ fn route(host: HostRule, port: Option<u16>) -> Route {
         preserve_host: false,
         websockets: false,
         timeout: None,
+        request_body_max: None,
         show_error_details: false,
     }
 }

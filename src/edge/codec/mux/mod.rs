@@ -42,9 +42,18 @@ struct Waiting {
     reader: Option<Waker>,
     writer: Option<Waker>,
     reset: bool,
+    /// The endpoint that works on the answer, so that it need not go on for a client who is gone.
+    endpoint: Option<Rc<Deadline>>,
 }
 
 impl Waiting {
+    fn lose_client(&mut self) {
+        self.reset = true;
+        if let Some(endpoint) = self.endpoint.take() {
+            endpoint.fire();
+        }
+    }
+
     fn wake(&mut self) {
         for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
             waker.wake();
@@ -76,8 +85,12 @@ impl Shared {
         self.wait(id, Waiting::wake);
     }
 
-    fn wake_all_streams(&self) {
-        self.waiting.borrow_mut().values_mut().for_each(Waiting::wake);
+    /// The connection is over, and with it every stream.
+    fn end_all_streams(&self) {
+        for waiting in self.waiting.borrow_mut().values_mut() {
+            waiting.lose_client();
+            waiting.wake();
+        }
     }
 
     /// A stream's task is done with it.
@@ -93,8 +106,9 @@ impl Shared {
 
     /// Nothing is asked for: the connection may stay so for `timeout_idle`, unless the worker drains.
     fn fall_idle(&self) {
-        self.deadline.set_read(self.worker.clock.now_ms() + self.timeouts.idle.as_millis() as u64);
-        self.deadline.set_idle(true);
+        let now_ms = self.worker.clock.now_ms();
+        self.deadline.set_read(now_ms + self.timeouts.idle.as_millis() as u64);
+        self.deadline.set_idle(now_ms);
     }
 }
 
@@ -123,7 +137,7 @@ pub async fn serve(worker: &Rc<Worker>, connection: h1::Connection, mut arrived:
         }
     }
     shared.closed.set(true);
-    shared.wake_all_streams();
+    shared.end_all_streams();
     writer.finish(deadline.control()).await;
 }
 
@@ -159,7 +173,7 @@ async fn read(shared: &Rc<Shared>, reader: &mut Reader, mut inbox: Vec<u8>, arri
             shared.deadline.set_read(now_ms + shared.timeouts.head.as_millis() as u64);
         }
         let count = reader.read(&mut inbox, if idle { IDLE_READ_BYTES } else { READ_BYTES }).await;
-        shared.deadline.set_idle(false);
+        shared.deadline.clear_idle();
         if !matches!(count, Ok(1..)) {
             return;
         }
@@ -188,7 +202,7 @@ fn note(shared: &Shared, event: Event) {
     match event {
         Event::Malformed { cause, .. } => tracing::info!(cause, "malformed HTTP/2 request"),
         Event::Reset { stream, .. } => {
-            shared.wait(stream, |waiting| waiting.reset = true);
+            shared.wait(stream, Waiting::lose_client);
             shared.wake_stream(stream);
         }
         Event::Data { stream } | Event::End { stream } | Event::Writable { stream } => shared.wake_stream(stream),

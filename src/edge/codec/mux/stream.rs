@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use super::Shared;
 use crate::edge::codec::h2::{ErrorCode, StreamId};
+use crate::edge::deadline::Deadline;
 
 /// The stream was reset, or its connection is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +87,17 @@ impl Stream {
             taken => Poll::Ready(Ok(taken)),
         })
         .await
+    }
+
+    /// The client waits for an answer from `endpoint`.
+    pub fn answer_due(&self, endpoint: Rc<Deadline>) {
+        self.shared.wait(self.id, |waiting| waiting.endpoint = Some(endpoint));
+    }
+
+    /// Nothing is awaited any more; returns whether the client went away meanwhile.
+    pub fn answer_over(&self) -> bool {
+        self.shared.wait(self.id, |waiting| waiting.endpoint = None);
+        self.is_broken()
     }
 
     /// Ends the stream before its time: the peer must see that what it got is not whole.
