@@ -15,6 +15,8 @@ pub struct Deadline {
     read_ms: Cell<u64>,
     /// The same for a waiting write.
     write_ms: Cell<u64>,
+    /// The same for all that is read, whatever is read meanwhile.
+    total_ms: Cell<u64>,
     fired: Cell<bool>,
     /// Whether the socket may be closed at once when the worker drains (it is between two requests).
     idle: Cell<bool>,
@@ -40,8 +42,17 @@ impl Deadline {
         self.write_ms.set(0);
     }
 
+    /// All that is to be read must have arrived by `at_ms`.
+    pub fn set_total(&self, at_ms: u64) {
+        self.total_ms.set(at_ms.max(1));
+    }
+
+    pub fn clear_total(&self) {
+        self.total_ms.set(0);
+    }
+
     fn is_late(&self, now_ms: u64) -> bool {
-        [&self.read_ms, &self.write_ms].into_iter().map(Cell::get).any(|at| at != 0 && at <= now_ms)
+        [&self.read_ms, &self.write_ms, &self.total_ms].into_iter().map(Cell::get).any(|at| at != 0 && at <= now_ms)
     }
 
     /// Whether the socket was shut down because it was late.
@@ -74,6 +85,7 @@ impl Deadlines {
         let deadline = Rc::new(Deadline {
             read_ms: Cell::new(0),
             write_ms: Cell::new(0),
+            total_ms: Cell::new(0),
             fired: Cell::new(false),
             idle: Cell::new(false),
             control,

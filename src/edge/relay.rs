@@ -12,13 +12,14 @@ use super::exchange::{Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
 use super::race::{First, first};
+use super::rewrite::{self, Rewritten};
 use super::upstream::response::{Found, Response, read_head};
 use super::upstream::{Connection, connect, request};
 use super::wire::{READ_BYTES, Reader};
 use super::worker::Worker;
 use super::{deadline::Deadline, tunnel, vouch};
 use crate::http::framing::BodyLength;
-use crate::plan::cluster::Endpoint;
+use crate::plan::cluster::{Cluster, Endpoint};
 use crate::plan::route::Route;
 use crate::telemetry::access_log;
 
@@ -40,7 +41,22 @@ enum Attempt {
 struct Job<'a> {
     worker: &'a Worker,
     route: &'a Route,
+    cluster: &'a Cluster,
+    rewritten: &'a Rewritten,
     vouched: Option<&'a [u8]>,
+}
+
+impl Job<'_> {
+    /// Starts the time that the endpoint has for its answer: the request is sent, or is being sent to its end.
+    fn await_answer(&self, upstream: &Deadline) {
+        let now_ms = self.worker.clock.now_ms();
+        if let Some(timeout) = self.route.timeout {
+            upstream.set_total(now_ms + timeout.as_millis() as u64);
+        }
+        if let Some(idle) = self.route.idle_timeout {
+            upstream.set_read(now_ms + idle.as_millis() as u64);
+        }
+    }
 }
 
 /// Forwards the exchange along its route.
@@ -48,15 +64,19 @@ pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchan
     let plan = exchange.plan.clone();
     let Some(route) = exchange.route_index.and_then(|index| plan.routes.at(index)) else { return Err(Failure::NoPath) };
     match exchange.normal.upgrade {
-        Some(Upgrade::WebSocket) if !route.websockets => return Err(Failure::UpgradeRefused),
-        Some(Upgrade::WebSocket) if exchange.normal.body != BodyLength::None => {
+        Some(Upgrade::WebSocket) if !route.upgrades.allows_websocket() => return Err(Failure::UpgradeRefused),
+        Some(Upgrade::Other(name)) if !route.upgrades.allows(exchange.head.bytes(name)) => {
+            exchange.normal.upgrade = None;
+        }
+        Some(_) if !matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0)) => {
             return Err(Failure::Body("a request to upgrade has a body"));
         }
-        Some(Upgrade::Other) => exchange.normal.upgrade = None,
         _ => {}
     }
+    let Some(cluster) = route.action.cluster() else { return Err(Failure::Internal("the route has no upstream")) };
+    let rewritten = rewrite::request(exchange, route)?;
     let vouched = vouch::lines(worker, exchange)?;
-    let job = Job { worker, route, vouched: vouched.as_deref() };
+    let job = Job { worker, route, cluster, rewritten: &rewritten, vouched: vouched.as_deref() };
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
     let mut stale = 0;
     loop {
@@ -79,14 +99,14 @@ async fn open(
     tried: &mut Vec<Arc<Endpoint>>,
     may_reuse: bool,
 ) -> Result<Connection, Failure> {
-    let Job { worker, route, .. } = job;
+    let Job { worker, route, cluster, .. } = job;
     loop {
         let now_ms = worker.clock.now_ms();
-        let picked = balance::pick(&worker.turns, route, &route.cluster.endpoints.load(), tried, now_ms);
+        let picked = balance::pick(&worker.turns, route, &cluster.endpoints.load(), tried, now_ms);
         let Some(endpoint) = picked else {
             return Err(if tried.is_empty() { Failure::NoEndpoint } else { Failure::Connect });
         };
-        match connect::open(worker, &exchange.plan.timeouts, &route.cluster, &endpoint, may_reuse).await {
+        match connect::open(worker, &exchange.plan.timeouts, cluster, &endpoint, may_reuse).await {
             Ok(connection) => {
                 exchange.upstream = Some(endpoint.address);
                 return Ok(connection);
@@ -121,10 +141,7 @@ async fn attempt(
 ) -> Result<Answered, Attempt> {
     let worker = job.worker;
     let mut out = worker.buffers.take();
-    request::write_head(exchange, job.route, &upstream.endpoint, job.vouched, &mut out);
-    if let Some(timeout) = job.route.timeout {
-        upstream.deadline.set_read(worker.clock.now_ms() + timeout.as_millis() as u64);
-    }
+    request::write_head(exchange, job.route, job.rewritten, &upstream.endpoint, job.vouched, &mut out);
     let mut incoming = Incoming::new(exchange.normal.body);
     let outgoing = outgoing(exchange.normal.body);
     let close = exchange.normal.close || worker.draining.get();
@@ -137,6 +154,7 @@ async fn attempt(
         return Box::pin(stream(job, client, exchange, upstream, upload)).await;
     }
     let may_repeat = upstream.reused && exchange.normal.body == BodyLength::None && is_idempotent(exchange.method());
+    job.await_answer(&upstream.deadline);
     upstream.deadline.set_write(worker.clock.now_ms() + exchange.plan.timeouts.write.as_millis() as u64);
     let written = upstream.writer.write_all(&mut out).await;
     upstream.deadline.clear_write();
@@ -258,13 +276,20 @@ async fn stream(
         match first(sending.as_mut(), reading.as_mut()).await {
             First::Left(Ok(())) => {
                 uploaded.set(true);
+                job.await_answer(&upstream.deadline);
                 reading.await?
             }
             // The endpoint takes no more; it may have said why.
-            First::Left(Err(Cut::Receiver)) => reading.await?,
+            First::Left(Err(Cut::Receiver)) => {
+                job.await_answer(&upstream.deadline);
+                reading.await?
+            }
             First::Left(Err(Cut::SenderLate)) => return Err(Attempt::Failed(Failure::BodyTimeout)),
             First::Left(Err(Cut::Sender(what))) => return Err(Attempt::Failed(Failure::Body(what))),
-            First::Right(early) => early?,
+            First::Right(early) => {
+                job.await_answer(&upstream.deadline);
+                early?
+            }
         }
     };
     worker.buffers.give(sent);
@@ -286,13 +311,16 @@ async fn finish(
         client.writer.write_all(&mut out).await.map_err(|_| Failure::ClientGone)?;
         return Ok(Box::pin(tunnel::run(job.worker, client, exchange, upstream)).await);
     }
+    if response.is_event_stream && job.route.timeout_is_default {
+        upstream.deadline.clear_total();
+    }
     let incoming = Incoming::new(response.body);
     let mut size = 0;
     let source = Source {
         reader: &mut upstream.reader,
         inbox: &mut upstream.inbox,
         deadline: &upstream.deadline,
-        timeout_ms: None,
+        timeout_ms: job.route.idle_timeout.map(|idle| idle.as_millis() as u64),
     };
     let sink = Sink {
         writer: &mut client.writer,

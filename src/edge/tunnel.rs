@@ -43,6 +43,7 @@ pub async fn run(worker: &Worker, client: &mut Client, exchange: &mut Exchange, 
     exchange.cells.stream_opened(route);
     client.deadline.clear_read();
     upstream.deadline.clear_read();
+    upstream.deadline.clear_total();
     let (to_client, to_upstream) = (client.deadline.control().clone(), upstream.deadline.control().clone());
     let (mut up, mut down) = (0, 0);
     let end = {

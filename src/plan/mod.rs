@@ -5,6 +5,7 @@
 
 pub mod certificate;
 pub mod cluster;
+pub mod field_rules;
 pub mod identity;
 pub mod listener;
 pub mod policy;
@@ -26,6 +27,7 @@ pub struct Plan {
     pub identity: identity::Identity,
     pub timeouts: timeouts::Timeouts,
     pub path_rules: crate::http::path::PathRules,
+    pub field_rules: field_rules::FieldRules,
     pub logs: Logs,
 }
 

@@ -19,6 +19,8 @@ pub struct Response {
     pub body: BodyLength,
     /// The upstream keeps the connection open.
     pub keep_alive: bool,
+    /// Its type is `text/event-stream`: it has no end of its own.
+    pub is_event_stream: bool,
 }
 
 /// What the first bytes of the inbox hold.
@@ -100,9 +102,19 @@ fn translate(
         .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
     let keep_alive = version == 1 && body != BodyLength::UntilClose && !says_close(response);
     let out_start = out.len();
-    write_head(route, response, status, body, close, out);
+    write_head(exchange, route, response, status, body, close, out);
     debug_assert!(out.len() > out_start);
-    Ok(Found::Final(Response { status, body, keep_alive }, length))
+    let is_event_stream = body != BodyLength::None && is_event_stream(response);
+    Ok(Found::Final(Response { status, body, keep_alive, is_event_stream }, length))
+}
+
+fn is_event_stream(response: &httparse::Response<'_, '_>) -> bool {
+    const TYPE: &[u8] = b"text/event-stream";
+    let of_type = |value: &[u8]| {
+        value.get(..TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+            && matches!(value.get(TYPE.len()), None | Some(b';' | b' ' | b'\t'))
+    };
+    response.headers.iter().any(|header| header.name.eq_ignore_ascii_case("content-type") && of_type(header.value))
 }
 
 fn says_close(response: &httparse::Response<'_, '_>) -> bool {
@@ -115,6 +127,7 @@ fn says_close(response: &httparse::Response<'_, '_>) -> bool {
 }
 
 fn write_head(
+    exchange: &Exchange,
     route: &Route,
     response: &httparse::Response<'_, '_>,
     status: u16,
@@ -143,12 +156,27 @@ fn write_head(
         if route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes())) {
             continue;
         }
-        line(out, name, header.value);
+        match rewritten(route, name, header.value) {
+            None => line(out, name, header.value),
+            Some((start, rest)) => {
+                out.extend_from_slice(name);
+                out.extend_from_slice(b": ");
+                out.extend_from_slice(start);
+                line_end(out, rest);
+            }
+        }
     }
     for (name, value) in &route.response_headers {
         line(out, name.as_bytes(), value.as_bytes());
     }
-    write_framing(status, body, close, out);
+    let upgrade = exchange.upgrade_name().filter(|_| status == 101);
+    write_framing(upgrade, body, close, out);
+}
+
+/// `rewrite_response_headers`: how the value begins anew, and the rest of it; `None` when it stays.
+fn rewritten<'r>(route: &'r Route, name: &[u8], value: &'r [u8]) -> Option<(&'r [u8], &'r [u8])> {
+    let mut rules = route.response_rewrites.iter().filter(|rule| name.eq_ignore_ascii_case(rule.name.as_bytes()));
+    rules.find_map(|rule| Some((rule.value.as_bytes(), value.strip_prefix(rule.prefix.as_bytes())?)))
 }
 
 /// `HTTP/1.1 200 OK` with the standard reason phrase.
@@ -166,7 +194,7 @@ pub fn write_status_line(status: u16, out: &mut Vec<u8>) {
 }
 
 /// How long the body is, and whether the connection goes on; ends the head.
-fn write_framing(status: u16, body: BodyLength, close: bool, out: &mut Vec<u8>) {
+fn write_framing(upgrade: Option<&[u8]>, body: BodyLength, close: bool, out: &mut Vec<u8>) {
     match body {
         BodyLength::None => {}
         BodyLength::Fixed(length) => {
@@ -176,8 +204,9 @@ fn write_framing(status: u16, body: BodyLength, close: bool, out: &mut Vec<u8>) 
         }
         BodyLength::Chunked | BodyLength::UntilClose => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
-    if status == 101 {
-        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+    if let Some(protocol) = upgrade {
+        out.extend_from_slice(b"connection: upgrade\r\n");
+        line(out, b"upgrade", protocol);
     } else if close {
         out.extend_from_slice(b"connection: close\r\n");
     }
@@ -187,6 +216,10 @@ fn write_framing(status: u16, body: BodyLength, close: bool, out: &mut Vec<u8>) 
 fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
+    line_end(out, value);
+}
+
+fn line_end(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }

@@ -2,16 +2,19 @@
 
 mod access;
 mod address;
+mod answer;
 mod certificates;
 mod from;
 mod headers;
 mod identity;
 mod listener;
 mod provider;
+mod rewrite;
 mod route;
 mod secrets;
 mod shadow;
 mod to;
+mod upgrades;
 mod upstream_tls;
 mod url;
 
@@ -41,6 +44,7 @@ pub(super) fn check(
     across(sections, &identity, &certificates, listener.insecure, &routes, desk);
     let (logs, level) = listener::logs(&sections.listener, desk);
     let path_rules = listener::path_rules(&sections.listener, desk);
+    let field_rules = listener::field_rules(&sections.listener, desk);
     let identity = whole_identity(sections, identity, fallback, desk);
     let plan = Plan {
         generation,
@@ -52,6 +56,7 @@ pub(super) fn check(
         identity: identity?,
         timeouts: listener::timeouts(&sections.listener),
         path_rules,
+        field_rules,
         logs,
     };
     Some((plan, level))
@@ -64,6 +69,7 @@ fn routes<'s>(sections: &'s Sections, certificates: &Index, desk: &Desk) -> Vec<
         response_headers: headers::on_responses(&sections.response_headers, with_hsts, desk),
         pass_identity: listener::on(&sections.pass_identity_headers, false),
         upstream_timeout: listener::upstream_timeout(&sections.listener),
+        upgrades: upgrades::names(&sections.listener.allow_upgrades, desk),
     };
     sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect()
 }
@@ -85,6 +91,7 @@ fn across(
         let of_routes = hosts.iter().map(String::as_str).zip(routes.iter().map(|checked| checked.from));
         certificates::covers(certificates, of_routes.chain(own), desk);
     }
+    answer::circles(routes, insecure, desk);
     let exact: Vec<&str> = routes
         .iter()
         .filter_map(|checked| match &checked.route.from.host {
