@@ -95,7 +95,7 @@ fn redirects_that_lead_nowhere_new_warn() {
             "unknown config option `routes[0].redirect.https_redirekt`",
         ),
         (
-            "redirect: {https_redirect: true, scheme_redirect: http}",
+            "redirect: {https_redirect: true, scheme_redirect: http, port_redirect: 1}",
             "`routes[0].redirect.https_redirect` has no effect",
         ),
         ("redirect: {path_redirect: /a, prefix_rewrite: /b}", "`routes[0].redirect.prefix_rewrite` has no effect"),
@@ -286,7 +286,7 @@ fn upgrades_of_a_route_replace_those_of_all() {
         assert!(errors.len() == 1 && errors[0].contains(part), "{name}: {errors:?}");
     }
     let ignored = warnings("allow_upgrades: [CONNECT-UDP]");
-    assert_eq!(ignored, ["`allow_upgrades`: connect-udp is not supported by this version yet; it is ignored"]);
+    assert_eq!(ignored, ["`allow_upgrades[0]`: connect-udp is not supported by this version yet; it is ignored"]);
 }
 
 #[test]
