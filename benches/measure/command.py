@@ -107,7 +107,7 @@ def run_cases(options):
 
 
 def run_with(options, setting):
-    about = machine.description(setting.vallum)
+    about = machine.description(setting.vallum, built=not options.binary)
     about.append(
         f"method: {setting.repetitions} repetitions of {setting.slice_seconds:g} s after a warm-up, interleaved; proxy on core"
         f" {setting.proxy_core}, load and upstream on core {setting.load_core}"

@@ -95,15 +95,15 @@ def raise_open_files():
     return hard
 
 
-def description(vallum):
-    """Lines for the head of the report: who was measured on what."""
+def description(vallum, built):
+    """Lines for the head of the report: who was measured on what. `built`: the binary is of this working tree."""
     lines = [f"machine: {cpu_model()}, {os.cpu_count()} CPUs, Linux {platform.release()}"]
     lines.append("load average at start: " + " ".join(f"{load:.2f}" for load in os.getloadavg()))
     lines.append("haproxy: " + first_line([tool("haproxy"), "-v"]))
     lines.append("nginx: " + first_line([tool("nginx"), "-v"]))
     lines.append("openssl (command): " + first_line([tool("openssl"), "version"]))
     if vallum:
-        lines.append("vallum: " + first_line([vallum, "--version"]) + commit())
+        lines.append("vallum: " + first_line([vallum, "--version"]) + (commit() if built else f" ({vallum})"))
     return lines
 
 

@@ -8,7 +8,10 @@ pub enum Incoming {
     Ended,
     Fixed(u64),
     Chunked(ChunkDecoder),
-    UntilClose,
+    /// Until the sender closes; `closed` when it has.
+    UntilClose {
+        closed: bool,
+    },
 }
 
 /// How a body is written onwards.
@@ -30,7 +33,7 @@ impl Incoming {
             BodyLength::None | BodyLength::Fixed(0) => Incoming::Ended,
             BodyLength::Fixed(length) => Incoming::Fixed(length),
             BodyLength::Chunked => Incoming::Chunked(ChunkDecoder::new()),
-            BodyLength::UntilClose => Incoming::UntilClose,
+            BodyLength::UntilClose => Incoming::UntilClose { closed: false },
         }
     }
 
@@ -67,10 +70,13 @@ impl Incoming {
                 }
                 take as u64
             }
-            Incoming::UntilClose => {
-                let take = inbox.len();
+            Incoming::UntilClose { closed } => {
+                let (take, ended) = (inbox.len(), *closed);
                 write_data(inbox, outgoing, out);
                 inbox.clear();
+                if ended {
+                    *self = Incoming::Ended;
+                }
                 take as u64
             }
             Incoming::Chunked(decoder) => {
@@ -88,12 +94,11 @@ impl Incoming {
     }
 
     /// The sender closed: an end for a body that ends with its connection, a cut for every other.
-    pub fn close(&mut self, outgoing: Outgoing, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    pub fn close(&mut self) -> Result<(), Malformed> {
         match self {
             Incoming::Ended => Ok(()),
-            Incoming::UntilClose => {
-                *self = Incoming::Ended;
-                self.finish(outgoing, out);
+            Incoming::UntilClose { closed } => {
+                *closed = true;
                 Ok(())
             }
             Incoming::Fixed(_) | Incoming::Chunked(_) => Err(Malformed("the body was cut short")),

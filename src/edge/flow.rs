@@ -9,19 +9,22 @@ use super::wire::{READ_BYTES, Reader, Writer};
 const FLOW_BYTES: usize = 4 * READ_BYTES;
 
 /// Where a body comes from.
-pub struct Source<'a> {
-    pub reader: &'a mut Reader,
-    pub inbox: &'a mut Vec<u8>,
-    pub deadline: &'a Deadline,
-    /// Between two reads; `None`: the deadline is someone else's to keep.
-    pub timeout_ms: Option<u64>,
+pub enum Source<'a> {
+    /// An HTTP/1 connection.
+    Wire {
+        reader: &'a mut Reader,
+        inbox: &'a mut Vec<u8>,
+        incoming: Incoming,
+        deadline: &'a Deadline,
+        /// Between two reads; `None`: the deadline is someone else's to keep.
+        timeout_ms: Option<u64>,
+    },
 }
 
 /// Where it goes.
-pub struct Sink<'a> {
-    pub writer: &'a mut Writer,
-    pub deadline: &'a Deadline,
-    pub timeout_ms: u64,
+pub enum Sink<'a> {
+    /// An HTTP/1 connection.
+    Wire { writer: &'a mut Writer, outgoing: Outgoing, deadline: &'a Deadline, timeout_ms: u64 },
 }
 
 /// Who ended a flow before its time.
@@ -35,49 +38,79 @@ pub enum Cut {
     Receiver,
 }
 
-/// Moves `incoming` from `source` to `sink`; `out` may already hold bytes that go first (a head). Body bytes are added
-/// to `size` as they are read.
+/// Moves a body from `source` to `sink`; `out` may already hold bytes that go first (a head). Body bytes are added to
+/// `size` as they are read.
 pub async fn run(
     clock: &Clock,
-    mut incoming: Incoming,
-    outgoing: Outgoing,
-    source: Source<'_>,
+    mut source: Source<'_>,
     mut sink: Sink<'_>,
     out: &mut Vec<u8>,
     size: &mut u64,
 ) -> Result<(), Cut> {
     loop {
-        *size += incoming.pass(source.inbox, outgoing, out).map_err(|e| Cut::Sender(e.0))?;
-        write(clock, &mut sink, out).await?;
-        if incoming.is_ended() {
+        let (count, ended) = source.take(sink.framing(), out)?;
+        *size += count;
+        sink.write(clock, out, ended).await?;
+        if ended {
             return Ok(());
         }
-        if let Some(timeout_ms) = source.timeout_ms {
-            source.deadline.set_read(clock.now_ms() + timeout_ms);
-        }
-        let room = incoming.room(FLOW_BYTES);
-        let count = source.reader.read(source.inbox, room).await;
-        if source.timeout_ms.is_some() {
-            source.deadline.clear_read();
-        }
-        match count {
-            Ok(1..) => {}
-            _ if source.deadline.fired() => return Err(Cut::SenderLate),
-            Ok(0) => {
-                incoming.close(outgoing, out).map_err(|e| Cut::Sender(e.0))?;
-                return write(clock, &mut sink, out).await;
+        source.fill(clock).await?;
+    }
+}
+
+impl Source<'_> {
+    /// Moves what is at hand into `out`, framed as the sink wants it: how many bytes of body, and whether they were the
+    /// last.
+    fn take(&mut self, outgoing: Outgoing, out: &mut Vec<u8>) -> Result<(u64, bool), Cut> {
+        match self {
+            Source::Wire { inbox, incoming, .. } => {
+                let count = incoming.pass(inbox, outgoing, out).map_err(|e| Cut::Sender(e.0))?;
+                Ok((count, incoming.is_ended()))
             }
-            Err(_) => return Err(Cut::Sender("the connection broke")),
+        }
+    }
+
+    /// Waits until there is more at hand, or the end.
+    async fn fill(&mut self, clock: &Clock) -> Result<(), Cut> {
+        match self {
+            Source::Wire { reader, inbox, incoming, deadline, timeout_ms } => {
+                if let Some(timeout_ms) = timeout_ms {
+                    deadline.set_read(clock.now_ms() + *timeout_ms);
+                }
+                let count = reader.read(inbox, incoming.room(FLOW_BYTES)).await;
+                if timeout_ms.is_some() {
+                    deadline.clear_read();
+                }
+                match count {
+                    Ok(1..) => Ok(()),
+                    _ if deadline.fired() => Err(Cut::SenderLate),
+                    Ok(0) => incoming.close().map_err(|e| Cut::Sender(e.0)),
+                    Err(_) => Err(Cut::Sender("the connection broke")),
+                }
+            }
         }
     }
 }
 
-async fn write(clock: &Clock, sink: &mut Sink<'_>, out: &mut Vec<u8>) -> Result<(), Cut> {
-    if out.is_empty() {
-        return Ok(());
+impl Sink<'_> {
+    fn framing(&self) -> Outgoing {
+        match self {
+            Sink::Wire { outgoing, .. } => *outgoing,
+        }
     }
-    sink.deadline.set_write(clock.now_ms() + sink.timeout_ms);
-    let result = sink.writer.write_all(out).await;
-    sink.deadline.clear_write();
-    result.map_err(|_| Cut::Receiver)
+
+    /// Writes all of `out`; `ended`: nothing follows.
+    async fn write(&mut self, clock: &Clock, out: &mut Vec<u8>, _ended: bool) -> Result<(), Cut> {
+        match self {
+            Sink::Wire { writer, deadline, timeout_ms, .. } => {
+                if out.is_empty() {
+                    return Ok(());
+                }
+                deadline.set_write(clock.now_ms() + *timeout_ms);
+                let result = writer.write_all(out).await;
+                deadline.clear_write();
+                result.map_err(|_| Cut::Receiver)
+            }
+        }
+    }
 }

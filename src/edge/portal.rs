@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::body::{Incoming, Outgoing};
-use super::codec::h1::{After, Connection};
+use super::codec::Client;
+use super::codec::h1::After;
 use super::exchange::Exchange;
 use super::failure::Failure;
 use super::respond;
@@ -21,7 +21,7 @@ use crate::net::timer;
 const PAGE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Asks control for the page and answers with it.
-pub async fn visit(worker: &Worker, client: &mut Connection, exchange: &mut Exchange) -> Result<After, Failure> {
+pub async fn visit(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
     let body = read_body(worker, client, exchange).await?;
     let request = request(exchange, body)?;
     let (answer, response) = oneshot::channel();
@@ -45,38 +45,18 @@ pub async fn visit(worker: &Worker, client: &mut Connection, exchange: &mut Exch
 }
 
 /// Our pages take small forms only.
-async fn read_body(worker: &Worker, client: &mut Connection, exchange: &mut Exchange) -> Result<Bytes, Failure> {
-    let mut incoming = Incoming::new(exchange.normal.body);
-    let mut body = Vec::new();
-    if let BodyLength::Fixed(length) = exchange.normal.body
-        && length > VISIT_BODY_BYTES_MAX as u64
-    {
-        return Err(Failure::Body("the form is larger than 64 KiB"));
+async fn read_body(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<Bytes, Failure> {
+    if matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0)) {
+        return Ok(Bytes::new());
     }
-    if exchange.normal.expects_continue && !incoming.is_ended() && client.inbox.is_empty() {
-        let mut interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-        client.writer.write_all(&mut interim).await.map_err(|_| Failure::ClientGone)?;
+    if exchange.normal.expects_continue {
+        client.invite().await?;
     }
-    client.deadline.set_read(worker.clock.now_ms() + exchange.plan.timeouts.head.as_millis() as u64);
-    loop {
-        incoming.pass(&mut client.inbox, Outgoing::Plain, &mut body).map_err(|e| Failure::Body(e.0))?;
-        if body.len() > VISIT_BODY_BYTES_MAX {
-            return Err(Failure::Body("the form is larger than 64 KiB"));
-        }
-        if incoming.is_ended() {
-            break;
-        }
-        let room = incoming.room(VISIT_BODY_BYTES_MAX);
-        match client.reader.read(&mut client.inbox, room).await {
-            Ok(1..) => {}
-            _ if client.deadline.fired() => return Err(Failure::BodyTimeout),
-            _ => return Err(Failure::ClientGone),
-        }
-    }
-    client.deadline.clear_read();
+    let timeouts = &exchange.plan.timeouts;
+    let body = client.collect(worker, timeouts, exchange.normal.body, VISIT_BODY_BYTES_MAX).await?;
     // The body was read to its end, so the connection may go on.
     exchange.normal.body = BodyLength::None;
-    Ok(Bytes::from(body))
+    Ok(body)
 }
 
 /// The request in absolute form, without hop-by-hop, identity and forwarding fields.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::balance;
 use super::body::{Incoming, Outgoing};
-use super::codec::h1::{After, Connection as Client};
+use super::codec::Client;
+use super::codec::h1::After;
 use super::exchange::{Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
@@ -49,18 +50,39 @@ struct Job<'a> {
 impl Job<'_> {
     /// Starts the time that the endpoint has for its answer: the request is sent, or is being sent to its end.
     fn await_answer(&self, upstream: &Deadline) {
-        let now_ms = self.worker.clock.now_ms();
+        self.limit_total(upstream);
+        if let Some(idle_ms) = self.idle_ms() {
+            upstream.set_read(self.worker.clock.now_ms() + idle_ms);
+        }
+    }
+
+    fn limit_total(&self, upstream: &Deadline) {
         if let Some(timeout) = self.route.timeout {
-            upstream.set_total(now_ms + timeout.as_millis() as u64);
+            upstream.set_total(self.worker.clock.now_ms() + timeout.as_millis() as u64);
         }
-        if let Some(idle) = self.route.idle_timeout {
-            upstream.set_read(now_ms + idle.as_millis() as u64);
+    }
+
+    /// How long the endpoint may be silent within its answer.
+    fn idle_ms(&self) -> Option<u64> {
+        self.route.idle_timeout.map(|idle| idle.as_millis() as u64)
+    }
+
+    /// The head of the answer is here.
+    fn answer_begins(&self, response: &Response, upstream: &Deadline) {
+        upstream.clear_read();
+        if self.is_endless(response) {
+            upstream.clear_total();
         }
+    }
+
+    /// An event stream has no end that a timeout for all routes could wait for.
+    fn is_endless(&self, response: &Response) -> bool {
+        response.is_event_stream && self.route.timeout_is_default
     }
 }
 
 /// Forwards the exchange along its route.
-pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchange) -> Result<After, Failure> {
+pub async fn forward(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
     let plan = exchange.plan.clone();
     let Some(route) = exchange.route_index.and_then(|index| plan.routes.at(index)) else { return Err(Failure::NoPath) };
     match exchange.normal.upgrade {
@@ -82,7 +104,8 @@ pub async fn forward(worker: &Worker, client: &mut Client, exchange: &mut Exchan
     loop {
         let mut upstream = open(&job, exchange, &mut tried, stale < STALE_MAX).await?;
         match attempt(&job, client, exchange, &mut upstream).await {
-            Ok(answered) => return finish(&job, client, exchange, upstream, answered).await,
+            Ok(Progress::Answered(answered)) => return finish(&job, client, exchange, upstream, answered).await,
+            Ok(Progress::Relayed(relayed)) => return Ok(settle(&job, exchange, upstream, relayed)),
             Err(Attempt::Failed(failure)) => return Err(failure),
             Err(Attempt::Stale) => {
                 stale += 1;
@@ -124,10 +147,26 @@ async fn open(
     }
 }
 
+/// How far an attempt got.
+enum Progress {
+    /// The request was sent whole and its answer's head has come.
+    Answered(Answered),
+    /// Request and answer flowed at the same time, to their ends.
+    Relayed(Relayed),
+}
+
 /// A final response whose head is in `out`, not sent yet.
 struct Answered {
     response: Response,
     out: Vec<u8>,
+    close: bool,
+}
+
+/// An answer that was sent to the client, or cut.
+struct Relayed {
+    response: Response,
+    result: Result<(), Cut>,
+    size: u64,
     /// The request's body was sent to its end.
     uploaded: bool,
     close: bool,
@@ -135,10 +174,10 @@ struct Answered {
 
 async fn attempt(
     job: &Job<'_>,
-    client: &mut Client,
+    client: &mut Client<'_>,
     exchange: &mut Exchange,
     upstream: &mut Connection,
-) -> Result<Answered, Attempt> {
+) -> Result<Progress, Attempt> {
     let worker = job.worker;
     let mut out = worker.buffers.take();
     request::write_head(exchange, job.route, job.rewritten, &upstream.endpoint, job.vouched, &mut out);
@@ -146,24 +185,25 @@ async fn attempt(
     let outgoing = outgoing(exchange.normal.body);
     let close = exchange.normal.close || worker.draining.get();
     if !incoming.is_ended() {
-        invite(client, exchange).await?;
-        incoming.pass(&mut client.inbox, outgoing, &mut out).map_err(|e| Attempt::Failed(Failure::Body(e.0)))?;
+        if exchange.normal.expects_continue {
+            client.invite().await.map_err(Attempt::Failed)?;
+            exchange.normal.expects_continue = false;
+        }
+        client.take(&mut incoming, outgoing, &mut out).map_err(Attempt::Failed)?;
     }
     if !incoming.is_ended() {
         let upload = Upload { incoming, outgoing, out, close };
-        return Box::pin(stream(job, client, exchange, upstream, upload)).await;
+        return Box::pin(stream(job, client, exchange, upstream, upload)).await.map(Progress::Relayed);
     }
     let may_repeat = upstream.reused && exchange.normal.body == BodyLength::None && is_idempotent(exchange.method());
     job.await_answer(&upstream.deadline);
     upstream.deadline.set_write(worker.clock.now_ms() + exchange.plan.timeouts.write.as_millis() as u64);
-    let written = upstream.writer.write_all(&mut out).await;
-    upstream.deadline.clear_write();
     // A failed write is not the end: the endpoint may have answered and closed. Reading tells.
-    let _ = written;
-    let always = Cell::new(true);
-    let reply = Reply { job, exchange, close, uploaded: &always, may_repeat };
+    let _ = upstream.writer.write_all(&mut out).await;
+    upstream.deadline.clear_write();
+    let reply = Reply { job, exchange, close, uploaded: &Cell::new(true), may_repeat };
     let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out).await?;
-    Ok(Answered { response, out, uploaded: true, close })
+    Ok(Progress::Answered(Answered { response, out, close }))
 }
 
 fn outgoing(body: BodyLength) -> Outgoing {
@@ -176,16 +216,6 @@ fn outgoing(body: BodyLength) -> Outgoing {
 /// Methods that mean the same when they arrive twice (RFC 9110 section 9.2.2).
 fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
-}
-
-/// Tells a client that waits for it to send its body (RFC 9110 section 10.1.1).
-async fn invite(client: &mut Client, exchange: &mut Exchange) -> Result<(), Attempt> {
-    if exchange.normal.expects_continue && client.inbox.is_empty() {
-        let mut interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-        client.writer.write_all(&mut interim).await.map_err(|_| Attempt::Failed(Failure::ClientGone))?;
-    }
-    exchange.normal.expects_continue = false;
-    Ok(())
 }
 
 /// Reads the answer to a request that was sent, or is being sent.
@@ -243,93 +273,103 @@ struct Upload {
     close: bool,
 }
 
-/// Sends the rest of the request's body and reads the answer at the same time: the endpoint may answer before it has
-/// the whole body.
+/// Sends the rest of the request's body and relays the answer at the same time: the endpoint may answer before it has
+/// the whole body, and both may depend on each other.
 async fn stream(
     job: &Job<'_>,
-    client: &mut Client,
+    client: &mut Client<'_>,
     exchange: &mut Exchange,
     upstream: &mut Connection,
     upload: Upload,
-) -> Result<Answered, Attempt> {
-    let worker = job.worker;
-    let timeouts = exchange.plan.timeouts.clone();
+) -> Result<Relayed, Attempt> {
+    let clock = &job.worker.clock;
+    let timeouts = &exchange.plan.timeouts;
+    let Upload { incoming, outgoing: upload_framing, out: mut sent, close } = upload;
     let uploaded = Cell::new(false);
-    let Upload { incoming, outgoing, out: mut sent, close } = upload;
-    let mut out = worker.buffers.take();
-    let mut size = 0;
-    let source = Source {
-        reader: &mut client.reader,
-        inbox: &mut client.inbox,
-        deadline: &client.deadline,
-        timeout_ms: Some(timeouts.read.as_millis() as u64),
-    };
-    let sink = Sink {
-        writer: &mut upstream.writer,
-        deadline: &upstream.deadline,
-        timeout_ms: timeouts.write.as_millis() as u64,
-    };
+    let (mut out, mut up, mut size) = (job.worker.buffers.take(), 0, 0);
+    let (source, back) = client.split(incoming, timeouts);
+    let Connection { reader, writer, deadline, inbox, .. } = upstream;
+    let write_ms = timeouts.write.as_millis() as u64;
+    let sink = Sink::Wire { writer, outgoing: upload_framing, deadline, timeout_ms: write_ms };
+    let mut sending = pin!(flow::run(clock, source, sink, &mut sent, &mut up));
+    let mut sent_result = None;
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
     let response = {
-        let mut sending = pin!(flow::run(&worker.clock, incoming, outgoing, source, sink, &mut sent, &mut size));
-        let mut reading = pin!(reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out));
+        let mut reading = pin!(reply.read(reader, inbox, deadline, &mut out));
         match first(sending.as_mut(), reading.as_mut()).await {
-            First::Left(Ok(())) => {
-                uploaded.set(true);
-                job.await_answer(&upstream.deadline);
-                reading.await?
+            First::Left(result) => {
+                uploaded.set(result.is_ok());
+                sent_result = Some(result);
+                match result {
+                    Err(Cut::SenderLate) => return Err(Attempt::Failed(Failure::BodyTimeout)),
+                    Err(Cut::Sender(what)) => return Err(Attempt::Failed(Failure::Body(what))),
+                    // When the endpoint takes no more, it may have said why.
+                    Ok(()) | Err(Cut::Receiver) => {
+                        job.await_answer(deadline);
+                        reading.await?
+                    }
+                }
             }
-            // The endpoint takes no more; it may have said why.
-            First::Left(Err(Cut::Receiver)) => {
-                job.await_answer(&upstream.deadline);
-                reading.await?
-            }
-            First::Left(Err(Cut::SenderLate)) => return Err(Attempt::Failed(Failure::BodyTimeout)),
-            First::Left(Err(Cut::Sender(what))) => return Err(Attempt::Failed(Failure::Body(what))),
-            First::Right(early) => {
-                job.await_answer(&upstream.deadline);
-                early?
+            First::Right(early) => early?,
+        }
+    };
+    job.answer_begins(&response, deadline);
+    let incoming = Incoming::new(response.body);
+    let source = Source::Wire { reader, inbox, incoming, deadline, timeout_ms: job.idle_ms() };
+    let sink = back.sink(outgoing(response.body), timeouts);
+    let receiving = flow::run(clock, source, sink, &mut out, &mut size);
+    let result = if sent_result.is_some() {
+        receiving.await
+    } else {
+        let mut receiving = pin!(receiving);
+        match first(receiving.as_mut(), sending.as_mut()).await {
+            First::Left(result) => result,
+            First::Right(sent) => {
+                uploaded.set(sent.is_ok());
+                if !job.is_endless(&response) {
+                    job.limit_total(deadline);
+                }
+                receiving.await
             }
         }
     };
-    worker.buffers.give(sent);
-    let uploaded = uploaded.get();
-    Ok(Answered { response, out, uploaded, close: close || !uploaded })
+    // The head was written while the body was still coming, so it announced the end of the connection.
+    Ok(Relayed { response, result, size, uploaded: uploaded.get(), close: close || sent_result.is_none() })
 }
 
 /// Sends the answer to the client and decides what becomes of both connections.
 async fn finish(
     job: &Job<'_>,
-    client: &mut Client,
+    client: &mut Client<'_>,
     exchange: &mut Exchange,
     mut upstream: Connection,
     answered: Answered,
 ) -> Result<After, Failure> {
-    let Answered { response, mut out, uploaded, close } = answered;
-    exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
+    let Answered { response, mut out, close } = answered;
     if response.status == 101 {
-        client.writer.write_all(&mut out).await.map_err(|_| Failure::ClientGone)?;
-        return Ok(Box::pin(tunnel::run(job.worker, client, exchange, upstream)).await);
+        exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
+        return Ok(Box::pin(tunnel::run(job.worker, client, exchange, upstream, out)).await);
     }
-    if response.is_event_stream && job.route.timeout_is_default {
-        upstream.deadline.clear_total();
-    }
-    let incoming = Incoming::new(response.body);
-    let mut size = 0;
-    let source = Source {
+    job.answer_begins(&response, &upstream.deadline);
+    let timeouts = &exchange.plan.timeouts;
+    let source = Source::Wire {
         reader: &mut upstream.reader,
         inbox: &mut upstream.inbox,
+        incoming: Incoming::new(response.body),
         deadline: &upstream.deadline,
-        timeout_ms: job.route.idle_timeout.map(|idle| idle.as_millis() as u64),
+        timeout_ms: job.idle_ms(),
     };
-    let sink = Sink {
-        writer: &mut client.writer,
-        deadline: &client.deadline,
-        timeout_ms: exchange.plan.timeouts.write.as_millis() as u64,
-    };
-    let result =
-        flow::run(&job.worker.clock, incoming, outgoing(response.body), source, sink, &mut out, &mut size).await;
+    let sink = client.back().sink(outgoing(response.body), timeouts);
+    let mut size = 0;
+    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size).await;
     job.worker.buffers.give(out);
+    Ok(settle(job, exchange, upstream, Relayed { response, result, size, uploaded: true, close }))
+}
+
+/// Notes what was answered and decides what becomes of both connections.
+fn settle(job: &Job<'_>, exchange: &mut Exchange, upstream: Connection, relayed: Relayed) -> After {
+    let Relayed { response, result, size, uploaded, close } = relayed;
+    exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
     exchange.answer.size = size;
     match result {
         Ok(()) => {
@@ -337,8 +377,7 @@ async fn finish(
                 job.worker.pool.put(upstream, job.worker.clock.now_ms());
             }
             // After a refused upgrade nobody can say whose protocol the next bytes speak.
-            let next = !close && exchange.normal.upgrade.is_none();
-            Ok(if next { After::Next } else { After::Close })
+            if close || exchange.normal.upgrade.is_some() { After::Close } else { After::Next }
         }
         Err(cut) => {
             exchange.answer.details = match cut {
@@ -346,7 +385,7 @@ async fn finish(
                 Cut::SenderLate => "upstream_body_timeout",
                 Cut::Sender(_) => "upstream_body_cut",
             };
-            Ok(After::Abort)
+            After::Abort
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::codec::h1::{After, Connection};
+use super::codec::h1::After;
+use super::codec::{Client, Whole};
 use super::exchange::Exchange;
 use super::failure::Failure;
 use super::rewrite;
-use super::upstream::response::write_status_line;
 use super::worker::Worker;
 use crate::http::fields::{FieldKind, is_token, value_is_clean};
 use crate::http::framing::BodyLength;
@@ -27,7 +27,7 @@ struct Own<'a> {
 }
 
 /// `/ping` and `/healthz`: GET and HEAD.
-pub async fn ping(worker: &Worker, client: &mut Connection, exchange: &mut Exchange) -> Result<After, Failure> {
+pub async fn ping(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
     let allowed = matches!(exchange.method(), "GET" | "HEAD");
     let (status, body): (u16, &[u8]) = if allowed { (200, b"OK\n") } else { (405, b"") };
     exchange.answered(status, Source::Portal, "ping");
@@ -40,7 +40,7 @@ pub async fn ping(worker: &Worker, client: &mut Connection, exchange: &mut Excha
 }
 
 /// The answer of a route that has no upstream: `redirect` or `response`.
-pub async fn by_route(worker: &Worker, client: &mut Connection, exchange: &mut Exchange) -> Result<After, Failure> {
+pub async fn by_route(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
     let plan = exchange.plan.clone();
     let route = exchange.route_index.and_then(|index| plan.routes.at(index));
     let (route, location, status, body) = match route.map(|route| (route, &route.action)) {
@@ -66,7 +66,7 @@ pub async fn by_route(worker: &Worker, client: &mut Connection, exchange: &mut E
 /// A page of control's.
 pub async fn page(
     worker: &Worker,
-    client: &mut Connection,
+    client: &mut Client<'_>,
     exchange: &mut Exchange,
     response: ::http::Response<Bytes>,
 ) -> Result<After, Failure> {
@@ -85,7 +85,7 @@ pub async fn page(
 }
 
 /// Says what failed, in the form that the client understands.
-pub async fn failure(worker: &Worker, client: &mut Connection, exchange: &mut Exchange, failure: Failure) -> After {
+pub async fn failure(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange, failure: Failure) -> After {
     let meaning = failure.meaning();
     exchange.answered(meaning.status, meaning.source, meaning.slug);
     if meaning.status == 0 {
@@ -180,47 +180,23 @@ fn closes(worker: &Worker, exchange: &Exchange) -> bool {
 
 async fn send(
     worker: &Worker,
-    client: &mut Connection,
+    client: &mut Client<'_>,
     exchange: &mut Exchange,
     own: Own<'_>,
 ) -> Result<After, Failure> {
-    let mut out = worker.buffers.take();
-    write_status_line(own.status, &mut out);
-    for (name, value) in &own.fields {
-        debug_assert!(is_token(name.as_bytes()));
-        // A value of ours that would end its line is a defect; it must not become a hole.
-        if value_is_clean(value.as_bytes()) {
-            line(&mut out, name, value);
-        }
-    }
-    line(&mut out, INTERCEPTED, "true");
+    // A field of ours that would end its line is a defect; it must not become a hole.
+    let clean = |(name, value): &(&str, &str)| is_token(name.as_bytes()) && value_is_clean(value.as_bytes());
+    let mut fields = own.fields;
+    fields.retain(clean);
+    fields.push((INTERCEPTED, "true"));
     if !exchange.request_id.is_empty() {
-        line(&mut out, "x-request-id", &exchange.request_id);
+        fields.push(("x-request-id", &exchange.request_id));
     }
-    let has_length = !matches!(own.status, 100..=199 | 204 | 304);
-    if has_length {
-        line(&mut out, "content-length", itoa::Buffer::new().format(own.body.len()));
-    }
-    if own.close {
-        line(&mut out, "connection", "close");
-    }
-    out.extend_from_slice(b"\r\n");
-    let has_body = has_length && exchange.method() != "HEAD";
-    if has_body {
-        out.extend_from_slice(own.body);
+    let is_head = exchange.method() == "HEAD";
+    let whole = Whole { status: own.status, fields: &fields, body: own.body, is_head, close: own.close };
+    client.answer(worker, &exchange.plan.timeouts, whole).await?;
+    if !is_head {
         exchange.answer.size = own.body.len() as u64;
     }
-    client.deadline.set_write(worker.clock.now_ms() + exchange.plan.timeouts.write.as_millis() as u64);
-    let result = client.writer.write_all(&mut out).await;
-    client.deadline.clear_write();
-    worker.buffers.give(out);
-    result.map_err(|_| Failure::ClientGone)?;
     Ok(if own.close { After::Close } else { After::Next })
-}
-
-fn line(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
-    out.extend_from_slice(b"\r\n");
 }

@@ -35,7 +35,7 @@ pub struct Known {
 
 /// The worker's cache, by the text of the cookie or token.
 #[derive(Default)]
-pub struct Sessions(RefCell<HashMap<Box<[u8]>, Rc<Known>>>);
+pub struct Sessions(RefCell<HashMap<Box<[u8]>, Rc<Known>, foldhash::fast::RandomState>>);
 
 impl Sessions {
     /// Forgets everything: something was revoked, or the plan changed.
@@ -60,13 +60,18 @@ impl Sessions {
     }
 }
 
+/// Sets `exchange.session` from the worker's cache, when a cookie of the request is there.
+pub fn recall(worker: &Worker, exchange: &mut Exchange) -> bool {
+    let cached = cookies(exchange).find_map(|text| fresh(worker, text));
+    let found = cached.is_some();
+    if found {
+        exchange.session = Presented { known: cached, by_token: false };
+    }
+    found
+}
+
 /// Sets `exchange.session`: every candidate that came with the request is tried, cookie before header before query.
 pub async fn identify(worker: &Worker, exchange: &mut Exchange) -> Result<(), Failure> {
-    let cached = cookies(exchange).find_map(|text| fresh(worker, text));
-    if let Some(known) = cached {
-        exchange.session = Presented { known: Some(known), by_token: false };
-        return Ok(());
-    }
     let (candidates, by_token) = candidates(exchange);
     let mut known = None;
     for text in &candidates {

@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::codec::Client as Speaker;
 use super::codec::h1::{After, Connection, NoHead};
 use super::exchange::{Client, Exchange};
 use super::failure::Failure;
@@ -33,7 +34,10 @@ pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketA
         // The connection may have been idle for long: the request is served by the plan of now.
         let plan = worker.plan();
         let after = match head {
-            Ok(head) => Box::pin(serve_request(worker, &mut client, plan, head)).await,
+            Ok(head) => {
+                let who = client.who;
+                Box::pin(serve_request(worker, Speaker::H1(&mut client), who, plan, head)).await
+            }
             Err(NoHead::Done) => After::Close,
             Err(NoHead::Late) => Box::pin(refuse(worker, &mut client, plan, Failure::HeadTimeout)).await,
             Err(NoHead::Refused(error)) => Box::pin(refuse(worker, &mut client, plan, Failure::Head(error))).await,
@@ -109,11 +113,18 @@ fn tls_result(error: &TlsError) -> &'static str {
 }
 
 /// Serves one request and records it, whatever became of it.
-async fn serve_request(worker: &Rc<Worker>, client: &mut Connection, plan: Held, head: RequestHead) -> After {
-    let mut exchange = Exchange::new(plan, client.who, head, worker.cells.pinned());
-    let after = match pass(worker, client, &mut exchange).await {
+async fn serve_request(
+    worker: &Rc<Worker>,
+    mut client: Speaker<'_>,
+    who: Client,
+    plan: Held,
+    head: RequestHead,
+) -> After {
+    let mut exchange = Exchange::new(plan, who, head, worker.cells.pinned());
+    let after = match pass(worker, &mut client, &mut exchange).await {
         Ok(after) => after,
-        Err(failure) => respond::failure(worker, client, &mut exchange, failure).await,
+        // Boxed, as everything that most requests do not need: the room of a request stays small.
+        Err(failure) => Box::pin(respond::failure(worker, &mut client, &mut exchange, failure)).await,
     };
     record::write(&exchange);
     worker.buffers.give(exchange.take_bytes());
@@ -124,28 +135,28 @@ async fn serve_request(worker: &Rc<Worker>, client: &mut Connection, plan: Held,
 async fn refuse(worker: &Rc<Worker>, client: &mut Connection, plan: Held, failure: Failure) -> After {
     let mut exchange = Exchange::new(plan, client.who, RequestHead::default(), worker.cells.pinned());
     exchange.request_id = worker.request_ids.next();
-    let after = respond::failure(worker, client, &mut exchange, failure).await;
+    let after = respond::failure(worker, &mut Speaker::H1(client), &mut exchange, failure).await;
     record::write(&exchange);
     if after == After::Next { After::Close } else { after }
 }
 
 /// The stations, in order.
-async fn pass(worker: &Rc<Worker>, client: &mut Connection, exchange: &mut Exchange) -> Result<After, Failure> {
+async fn pass(worker: &Rc<Worker>, client: &mut Speaker<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
     sanitize::request(exchange, &worker.request_ids)?;
     let way = route::find(exchange)?;
     match way {
-        Way::Ping => respond::ping(worker, client, exchange).await,
+        Way::Ping => Box::pin(respond::ping(worker, client, exchange)).await,
         Way::Portal => {
-            session::identify(worker, exchange).await?;
-            portal::visit(worker, client, exchange).await
+            Box::pin(session::identify(worker, exchange)).await?;
+            Box::pin(portal::visit(worker, client, exchange)).await
         }
         Way::Upstream | Way::Answer => {
-            if exchange.route().is_some_and(Route::asks_who) {
-                session::identify(worker, exchange).await?;
+            if exchange.route().is_some_and(Route::asks_who) && !session::recall(worker, exchange) {
+                Box::pin(session::identify(worker, exchange)).await?;
             }
             authorize::decide(worker, exchange)?;
             match way {
-                Way::Answer => respond::by_route(worker, client, exchange).await,
+                Way::Answer => Box::pin(respond::by_route(worker, client, exchange)).await,
                 _ => relay::forward(worker, client, exchange).await,
             }
         }

@@ -200,3 +200,54 @@ fn requests_pass_on_both_drivers() {
         assert!(unknown.starts_with("HTTP/1.1 404"), "{unknown}");
     }
 }
+
+/// An upstream that answers before it has the request's body, and echoes each piece as it comes.
+fn early_echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0u8; 4096];
+        let mut seen = Vec::new();
+        while memchr::memmem::find(&seen, b"\r\n\r\n").is_none() {
+            let count = stream.read(&mut buffer).unwrap();
+            seen.extend_from_slice(&buffer[..count]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+        let end = memchr::memmem::find(&seen, b"\r\n\r\n").unwrap() + 4;
+        let mut body = seen.split_off(end);
+        // The chunks come in canonical form, so that they can be sent back as they are.
+        loop {
+            stream.write_all(&body).unwrap();
+            if body.ends_with(b"0\r\n\r\n") {
+                return;
+            }
+            let count = stream.read(&mut buffer).unwrap();
+            body = buffer[..count].to_vec();
+        }
+    });
+    address
+}
+
+fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
+    let mut text = String::new();
+    let mut buffer = [0u8; 4096];
+    while !text.contains(wanted) {
+        let count = stream.read(&mut buffer).unwrap();
+        assert!(count > 0, "closed before {wanted:?}: {text}");
+        text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+    text
+}
+
+#[test]
+fn a_body_and_its_answer_flow_at_the_same_time() {
+    let edge = Edge::start(Driver::IoUring, true, &[early_echo()]);
+    let mut client = edge.connect();
+    client.write_all(b"POST / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n").unwrap();
+    read_until(&mut client, "one");
+    client.write_all(b"3\r\ntwo\r\n").unwrap();
+    read_until(&mut client, "two");
+    client.write_all(b"0\r\n\r\n").unwrap();
+    read_until(&mut client, "0\r\n\r\n");
+}

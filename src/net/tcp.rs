@@ -18,21 +18,12 @@ pub struct ReadHalf(OwnedReadHalf<TcpStream>);
 /// The half that writes. One write at a time. Dropping it ends the sending direction.
 pub struct WriteHalf(OwnedWriteHalf<TcpStream>);
 
-/// A handle that can end a stream from elsewhere on the same worker, and look at its state.
+/// A handle that can end a stream from elsewhere on the same worker.
 #[derive(Clone)]
 pub struct Control {
     fd: RawFd,
     /// Keeps the descriptor open for as long as a control exists.
     _stream: Rc<std::cell::UnsafeCell<TcpStream>>,
-}
-
-/// What a glance at an idle stream showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Glance {
-    /// Nothing to read, still open.
-    Quiet,
-    /// Bytes are waiting, the peer closed, or the stream is broken.
-    Disturbed,
 }
 
 impl Stream {
@@ -105,16 +96,6 @@ impl Control {
     /// Ends the sending direction: the peer reads to its end.
     pub fn shutdown_write(&self) {
         let _ = rustix::net::shutdown(self.borrow(), rustix::net::Shutdown::Write);
-    }
-
-    /// Looks whether an idle stream is still usable, without reading from it.
-    pub fn glance(&self) -> Glance {
-        use rustix::net::RecvFlags;
-        let mut byte = [0u8; 1];
-        match rustix::net::recv(self.borrow(), &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Err(rustix::io::Errno::AGAIN) => Glance::Quiet,
-            _ => Glance::Disturbed,
-        }
     }
 
     fn borrow(&self) -> BorrowedFd<'_> {

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::Connection;
-use crate::net::tcp::Glance;
 
 /// Most idle connections kept to one endpoint.
 const IDLE_PER_ENDPOINT_MAX: usize = 256;
@@ -28,7 +27,7 @@ struct Idle {
 
 #[derive(Default)]
 pub struct Pool {
-    idle: RefCell<HashMap<Key, Vec<Idle>>>,
+    idle: RefCell<HashMap<Key, Vec<Idle>, foldhash::fast::RandomState>>,
     open: Rc<Cell<i64>>,
 }
 
@@ -48,7 +47,7 @@ impl Pool {
         let mut map = self.idle.borrow_mut();
         let idle = map.get_mut(&key)?;
         while let Some(Idle { mut connection, .. }) = idle.pop() {
-            if connection.deadline.control().glance() == Glance::Quiet {
+            if connection.reader.is_quiet() {
                 connection.reused = true;
                 return Some(connection);
             }
@@ -66,6 +65,7 @@ impl Pool {
         connection.deadline.clear_read();
         connection.deadline.clear_write();
         connection.deadline.clear_total();
+        connection.reader.arm();
         let mut map = self.idle.borrow_mut();
         let idle = map.entry(connection.key).or_default();
         if idle.len() < IDLE_PER_ENDPOINT_MAX {

@@ -4,7 +4,9 @@ mod tls;
 
 use std::cell::RefCell;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
 use crate::net::tcp::{Control, ReadHalf, Stream, WriteHalf};
 pub use tls::{Handshake, Session, TlsError};
@@ -16,8 +18,38 @@ pub const IDLE_READ_BYTES: usize = 1024;
 
 /// The half that reads.
 pub struct Reader {
-    socket: ReadHalf,
+    source: Source,
     tls: Option<Rc<RefCell<Session>>>,
+}
+
+/// A read that was begun ahead: it owns the half that reads until it is done.
+type Armed = Pin<Box<dyn Future<Output = (ReadHalf, Vec<u8>, io::Result<usize>)>>>;
+
+enum Source {
+    Ready(ReadHalf),
+    Armed(Armed),
+    /// Between the two; never seen from outside.
+    Moving,
+}
+
+impl Source {
+    /// Reads once from the socket, appending to `buffer`.
+    async fn read(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
+        match self {
+            Source::Ready(socket) => socket.read(buffer, room).await,
+            Source::Armed(armed) => {
+                let (socket, mut bytes, result) = armed.as_mut().await;
+                *self = Source::Ready(socket);
+                if buffer.is_empty() {
+                    *buffer = bytes;
+                } else {
+                    buffer.append(&mut bytes);
+                }
+                result
+            }
+            Source::Moving => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
 }
 
 /// The half that writes.
@@ -31,20 +63,24 @@ pub struct Writer {
 /// Splits a stream of clear bytes.
 pub fn clear(stream: Stream) -> (Reader, Writer, Control) {
     let (read, write, control) = stream.split();
-    (Reader { socket: read, tls: None }, Writer { socket: write, tls: None, sealed: Vec::new() }, control)
+    (
+        Reader { source: Source::Ready(read), tls: None },
+        Writer { socket: write, tls: None, sealed: Vec::new() },
+        control,
+    )
 }
 
 impl Reader {
     /// Reads once, appending plaintext to `buffer`; 0 is the end of the stream (for TLS: a close_notify; a bare end of
     /// TCP is an error, so that a cut message is not taken for a whole one).
     pub async fn read(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
-        let Some(tls) = &self.tls else { return self.socket.read(buffer, room).await };
+        let Some(tls) = &self.tls else { return self.source.read(buffer, room).await };
         loop {
             if tls.borrow().peer_closed() {
                 return Ok(0);
             }
             let mut sealed = Vec::new();
-            let count = self.socket.read(&mut sealed, room).await?;
+            let count = self.source.read(&mut sealed, room).await?;
             let mut session = tls.borrow_mut();
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -53,6 +89,29 @@ impl Reader {
             if opened > 0 {
                 return Ok(opened);
             }
+        }
+    }
+
+    /// Begins the next read now, so that a connection at rest is watched without asking the system again: when anything
+    /// arrives, or the peer closes, [`Reader::is_quiet`] turns false. The next [`Reader::read`] takes the result.
+    pub fn arm(&mut self) {
+        let Source::Ready(mut socket) = std::mem::replace(&mut self.source, Source::Moving) else { return };
+        self.source = Source::Armed(Box::pin(async move {
+            let mut bytes = Vec::new();
+            let result = socket.read(&mut bytes, READ_BYTES).await;
+            (socket, bytes, result)
+        }));
+        self.is_quiet();
+    }
+
+    /// Whether nothing has arrived since [`Reader::arm`]. Must not be asked twice after it said no: the connection is
+    /// to be closed then.
+    pub fn is_quiet(&mut self) -> bool {
+        match &mut self.source {
+            // Nobody waits: the next `read` registers its own waker.
+            Source::Armed(armed) => armed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(),
+            Source::Ready(_) => true,
+            Source::Moving => false,
         }
     }
 
@@ -116,7 +175,7 @@ pub async fn handshake(
         if done? {
             break;
         }
-        if reader.socket.read(&mut incoming, READ_BYTES).await? == 0 {
+        if reader.source.read(&mut incoming, READ_BYTES).await? == 0 {
             return Err(TlsError::Closed);
         }
     }

@@ -20,7 +20,7 @@ pub const LANGUAGE: &str = "en";
 /// There is no `form-action`: browsers apply it to the redirects that follow a form too, and signing in or out leads
 /// to the identity provider.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-2j379fh/qnv7cZ2og0prk5d/vtPbbFeNYQaK74nn6pQ='; \
+    style-src 'sha256-+NZOZcZndfGBQABanSht2RFnwJ444gW9pPnu0VkZAlM='; \
     img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = include_str!("style.css");

@@ -121,7 +121,7 @@ impl PathRule {
 #[derive(Debug, Default)]
 pub struct Table {
     routes: Vec<Arc<Route>>,
-    exact: HashMap<Box<str>, Vec<usize>>,
+    exact: HashMap<Box<str>, Vec<usize>, foldhash::fast::RandomState>,
     wildcard: Vec<usize>,
 }
 

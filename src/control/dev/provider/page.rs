@@ -21,7 +21,7 @@ pub fn picker(provider: &Provider, query: &str, client: &Url, last: Option<&Pers
         form method="post" action=(action) {
             @for person in &PEOPLE {
                 p {
-                    button.card type="submit" name="user" value=(person.id) style="width:100%;text-align:left" {
+                    button.card type="submit" name="user" value=(person.id) {
                         (card(person))
                         @if last == Some(person) { " " span.muted { "(your last choice)" } }
                     }

@@ -84,7 +84,7 @@ fn table(title: &str, rows: Vec<(String, String)>) -> Markup {
         h2 { (title) }
         table {
             @for (name, value) in rows {
-                tr { th scope="row" { (name) } td { code style="overflow-wrap:anywhere" { (value) } } }
+                tr { th scope="row" { (name) } td { code { (value) } } }
             }
         }
     }
