@@ -91,6 +91,9 @@ fn translate(
     if status == 101 && exchange.normal.upgrade.is_none() {
         return Err(Failure::UpstreamProtocol("101 without a request to upgrade"));
     }
+    if status == 101 && !switches_to_websocket(response) {
+        return Err(Failure::UpstreamProtocol("101 to another protocol than was asked for"));
+    }
     if (100..200).contains(&status) && status != 101 {
         return Ok(Found::Interim(length));
     }
@@ -106,12 +109,29 @@ fn translate(
 }
 
 fn says_close(response: &httparse::Response<'_, '_>) -> bool {
-    response
-        .headers
-        .iter()
-        .filter(|header| header.name.eq_ignore_ascii_case("connection"))
-        .flat_map(|header| fields::connection_options(header.value))
-        .any(|option| option.eq_ignore_ascii_case(b"close"))
+    connection_options(response).any(|option| option.eq_ignore_ascii_case(b"close"))
+}
+
+fn connection_options<'r>(response: &'r httparse::Response<'_, '_>) -> impl Iterator<Item = &'r [u8]> {
+    let named = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("connection"));
+    named.flat_map(|header| fields::connection_options(header.value))
+}
+
+/// Whether `Connection` names anything but how the connection goes on.
+fn nominates(response: &httparse::Response<'_, '_>) -> bool {
+    let usual = [&b"close"[..], b"keep-alive", b"upgrade"];
+    connection_options(response).any(|option| !usual.iter().any(|known| option.eq_ignore_ascii_case(known)))
+}
+
+/// Whether the field belongs to this connection because `Connection` names it (RFC 9110 section 7.6.1).
+fn is_nominated(response: &httparse::Response<'_, '_>, name: &[u8]) -> bool {
+    connection_options(response).any(|option| option.eq_ignore_ascii_case(name)) && fields::may_be_nominated(name)
+}
+
+/// Whether a 101 names the one protocol that may have been asked for.
+fn switches_to_websocket(response: &httparse::Response<'_, '_>) -> bool {
+    let mut named = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("upgrade"));
+    named.next().is_some_and(|header| header.value.eq_ignore_ascii_case(b"websocket")) && named.next().is_none()
 }
 
 fn write_head(
@@ -123,6 +143,7 @@ fn write_head(
     out: &mut Vec<u8>,
 ) {
     write_status_line(status, out);
+    let nominates = nominates(response);
     // An answer without a body may still tell its length (HEAD, 304).
     let tells_length = body == BodyLength::None && status != 101 && status != 204;
     for header in response.headers.iter() {
@@ -138,6 +159,7 @@ fn write_head(
             | FieldKind::Te
             | FieldKind::Trailer
             | FieldKind::Upgrade => continue,
+            _ if nominates && is_nominated(response, name) => continue,
             _ => {}
         }
         if route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes())) {
