@@ -38,6 +38,8 @@ pub struct Exchange {
     pub plan: Held,
     pub client: Client,
     pub head: RequestHead,
+    /// How long the body is, where the codec knows (HTTP/2); else the head says it.
+    pub told_body: Option<BodyLength>,
     /// The request in its one normal form; only this is matched, authorized, logged and forwarded.
     pub normal: Normal,
     pub request_id: Box<str>,
@@ -131,13 +133,20 @@ impl Normal {
 }
 
 impl Exchange {
-    pub fn new(plan: Held, client: Client, head: RequestHead, cells: WorkerCells) -> Self {
+    pub fn new(
+        plan: Held,
+        client: Client,
+        head: RequestHead,
+        told_body: Option<BodyLength>,
+        cells: WorkerCells,
+    ) -> Self {
         cells.request_opened();
         Exchange {
             started: Instant::now(),
             plan,
             client,
             head,
+            told_body,
             normal: Normal::empty(),
             request_id: "".into(),
             route_index: None,

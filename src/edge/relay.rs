@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::balance;
 use super::body::{Incoming, Outgoing};
 use super::codec::h1::After;
-use super::codec::{Back, Client};
+use super::codec::{Back, Client, HeadSink};
 use super::exchange::{Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
@@ -155,7 +155,7 @@ async fn attempt(
     let mut out = worker.buffers.take();
     request::write_head(exchange, job.route, &upstream.endpoint, job.vouched, &mut out);
     let mut incoming = Incoming::new(exchange.normal.body);
-    let outgoing = outgoing(exchange.normal.body);
+    let outgoing = Outgoing::of(exchange.normal.body);
     let close = exchange.normal.close || worker.draining.get();
     let mut size = 0;
     if !incoming.is_ended() {
@@ -179,15 +179,9 @@ async fn attempt(
     upstream.deadline.clear_write();
     job.await_answer(&client.back(), &upstream.deadline);
     let reply = Reply { job, exchange, close, uploaded: &Cell::new(true), may_repeat };
-    let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out).await?;
+    let mut head = client.stream().map_or(HeadSink::H1(&mut out), HeadSink::H2);
+    let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut head).await?;
     Ok(Progress::Answered(Answered { response, out, close }))
-}
-
-fn outgoing(body: BodyLength) -> Outgoing {
-    match body {
-        BodyLength::Chunked | BodyLength::UntilClose => Outgoing::Chunked,
-        BodyLength::None | BodyLength::Fixed(_) => Outgoing::Plain,
-    }
 }
 
 /// Methods that mean the same when they arrive twice (RFC 9110 section 9.2.2).
@@ -205,18 +199,18 @@ struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// Reads until a final response; its head, as the client gets it, is in `out` then.
+    /// Reads until a final response; its head, as the client gets it, is in `head` then.
     async fn read(
         &self,
         reader: &mut Reader,
         inbox: &mut Vec<u8>,
         deadline: &Deadline,
-        out: &mut Vec<u8>,
+        head: &mut HeadSink<'_>,
     ) -> Result<Response, Attempt> {
         let (mut seen, mut interim) = (0, 0);
         loop {
             let close = self.close || !self.uploaded.get();
-            match read_head(self.exchange, self.job.route, inbox, seen, close, out).map_err(Attempt::Failed)? {
+            match read_head(self.exchange, self.job.route, inbox, seen, close, head).map_err(Attempt::Failed)? {
                 Found::Final(response, length) => {
                     inbox.drain(..length);
                     return Ok(response);
@@ -267,6 +261,7 @@ async fn stream(
     let uploaded = Cell::new(false);
     let (mut out, mut size) = (job.worker.buffers.take(), 0);
     let (source, back) = client.split(incoming, timeouts);
+    let mut head = back.head(&mut out);
     let Connection { reader, writer, deadline, inbox, .. } = upstream;
     let write_ms = timeouts.write.as_millis() as u64;
     let sink = Sink::Wire { writer, outgoing: upload_framing, deadline, timeout_ms: write_ms };
@@ -274,7 +269,7 @@ async fn stream(
     let mut sent_result = None;
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
     let response = {
-        let mut reading = pin!(reply.read(reader, inbox, deadline, &mut out));
+        let mut reading = pin!(reply.read(reader, inbox, deadline, &mut head));
         match first(sending.as_mut(), reading.as_mut()).await {
             First::Left(result) => {
                 uploaded.set(result.is_ok());
@@ -299,7 +294,7 @@ async fn stream(
     };
     back.answer_begun();
     let source = Source::Wire { reader, inbox, incoming: Incoming::new(response.body), deadline, pace: None };
-    let sink = back.sink(outgoing(response.body), timeouts);
+    let sink = back.sink(response.body, timeouts);
     let receiving = flow::run(clock, source, sink, &mut out, &mut size, u64::MAX);
     let result = if sent_result.is_some() {
         receiving.await
@@ -340,7 +335,7 @@ async fn finish(
     };
     let back = client.back();
     back.answer_begun();
-    let sink = back.sink(outgoing(response.body), timeouts);
+    let sink = back.sink(response.body, timeouts);
     let mut size = 0;
     let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size, u64::MAX).await;
     job.worker.buffers.give(out);

@@ -9,23 +9,34 @@ use std::rc::Rc;
 
 use super::codec::Client as Speaker;
 use super::codec::h1::{After, Connection, NoHead};
+use super::codec::mux::{self, Arrived};
 use super::exchange::{Client, Exchange};
 use super::failure::Failure;
 use super::route::Way;
-use super::wire::{self, Reader, Session, TlsError, Writer};
+use super::wire::{self, Handshake, Reader, Session, TlsError, Writer};
 use super::worker::{Held, Worker};
 use super::{accept, authorize, portal, record, relay, respond, route, sanitize, session};
 use crate::edge::deadline::Deadline;
 use crate::edge::preface;
 use crate::http::head::RequestHead;
-use crate::net::tcp::Stream;
+use crate::net::{self, tcp::Stream};
 
 /// Serves one client connection to its end.
 pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, mut place: accept::Open) {
     let (reader, writer, control) = wire::clear(stream);
     let deadline = worker.deadlines.watch(control);
     let opened = Box::pin(open(worker, reader, writer, deadline, peer, &mut place)).await;
-    let Some(mut client) = opened else { return };
+    let Some((client, is_h2)) = opened else { return };
+    if is_h2 {
+        let (server, who) = (worker.clone(), client.who);
+        return Box::pin(mux::serve(worker, client, move |arrived| serve_stream(&server, who, arrived))).await;
+    }
+    serve_h1(worker, client).await;
+}
+
+/// The requests of an HTTP/1.1 connection, one after the other.
+async fn serve_h1(worker: &Rc<Worker>, mut client: Connection) {
+    let who = client.who;
     loop {
         let timeouts = worker.plan();
         let head = client.read_head(worker, &timeouts.timeouts).await;
@@ -33,12 +44,16 @@ pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketA
         let plan = worker.plan();
         let after = match head {
             Ok(head) => {
-                let who = client.who;
-                Box::pin(serve_request(worker, Speaker::H1(&mut client), who, plan, head)).await
+                let exchange = Exchange::new(plan, who, head, None, worker.cells.pinned());
+                Box::pin(serve_request(worker, Speaker::H1(&mut client), exchange)).await
             }
             Err(NoHead::Done) => After::Close,
-            Err(NoHead::Late) => Box::pin(refuse(worker, &mut client, plan, Failure::HeadTimeout)).await,
-            Err(NoHead::Refused(error)) => Box::pin(refuse(worker, &mut client, plan, Failure::Head(error))).await,
+            Err(NoHead::Late) => {
+                Box::pin(refuse(worker, Speaker::H1(&mut client), who, plan, Failure::HeadTimeout)).await
+            }
+            Err(NoHead::Refused(error)) => {
+                Box::pin(refuse(worker, Speaker::H1(&mut client), who, plan, Failure::Head(error))).await
+            }
         };
         match after {
             After::Next => {}
@@ -56,7 +71,7 @@ async fn open(
     deadline: Rc<Deadline>,
     peer: SocketAddr,
     place: &mut accept::Open,
-) -> Option<Connection> {
+) -> Option<(Connection, bool)> {
     let plan = worker.plan();
     let late_ms = worker.clock.now_ms() + plan.timeouts.head.as_millis() as u64;
     deadline.set_read(late_ms);
@@ -80,11 +95,15 @@ async fn open(
         }
     }
     let secure = !plan.listener.insecure;
+    let mut is_h2 = false;
     let mut inbox = early;
     if secure {
         let early = std::mem::take(&mut inbox);
         match secured(worker, &mut reader, &mut writer, early).await {
-            Ok(version) => worker.cells.tls_handshake(version, "ok"),
+            Ok(agreed) => {
+                worker.cells.tls_handshake(agreed.version, "ok");
+                is_h2 = agreed.is_h2;
+            }
             Err(error) => {
                 let is_late = deadline.fired();
                 let result = if is_late { "timeout" } else { tls_result(&error) };
@@ -99,7 +118,7 @@ async fn open(
     deadline.clear_read();
     deadline.clear_write();
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    Some(Connection { reader, writer, deadline, inbox, who: Client { address, secure } })
+    Some((Connection { reader, writer, deadline, inbox, who: Client { address, secure } }, is_h2))
 }
 
 /// Counts a limit that ended a connection before its first request; returns its name.
@@ -113,10 +132,9 @@ async fn secured(
     reader: &mut Reader,
     writer: &mut Writer,
     early: Vec<u8>,
-) -> Result<&'static str, TlsError> {
+) -> Result<Handshake, TlsError> {
     let session = Session::server(worker.tls.clone())?;
-    let agreed = wire::handshake(reader, writer, session, early).await?;
-    Ok(agreed.version)
+    wire::handshake(reader, writer, session, early).await
 }
 
 fn tls_result(error: &TlsError) -> &'static str {
@@ -128,14 +146,7 @@ fn tls_result(error: &TlsError) -> &'static str {
 }
 
 /// Serves one request and records it, whatever became of it.
-async fn serve_request(
-    worker: &Rc<Worker>,
-    mut client: Speaker<'_>,
-    who: Client,
-    plan: Held,
-    head: RequestHead,
-) -> After {
-    let mut exchange = Exchange::new(plan, who, head, worker.cells.pinned());
+async fn serve_request(worker: &Rc<Worker>, mut client: Speaker<'_>, mut exchange: Exchange) -> After {
     let after = match pass(worker, &mut client, &mut exchange).await {
         Ok(after) => after,
         // Boxed, as everything that most requests do not need: the room of a request stays small.
@@ -146,11 +157,35 @@ async fn serve_request(
     after
 }
 
+/// A request of an HTTP/2 connection, in a task of its own.
+fn serve_stream(worker: &Rc<Worker>, who: Client, arrived: Arrived) {
+    let on_panic = {
+        let worker = worker.clone();
+        move || worker.cells.panic()
+    };
+    let worker = worker.clone();
+    let task = async move {
+        let Arrived { stream, request } = arrived;
+        let plan = worker.plan();
+        let client = Speaker::H2(&stream);
+        let after = match request {
+            Ok((head, body)) => {
+                serve_request(&worker, client, Exchange::new(plan, who, head, Some(body), worker.cells.pinned())).await
+            }
+            Err(error) => refuse(&worker, client, who, plan, Failure::Head(error)).await,
+        };
+        if after == After::Abort {
+            stream.abort();
+        }
+    };
+    net::spawn_guarded(task, on_panic);
+}
+
 /// A request whose head never became one.
-async fn refuse(worker: &Rc<Worker>, client: &mut Connection, plan: Held, failure: Failure) -> After {
-    let mut exchange = Exchange::new(plan, client.who, RequestHead::default(), worker.cells.pinned());
+async fn refuse(worker: &Rc<Worker>, mut client: Speaker<'_>, who: Client, plan: Held, failure: Failure) -> After {
+    let mut exchange = Exchange::new(plan, who, RequestHead::default(), None, worker.cells.pinned());
     exchange.request_id = worker.request_ids.next();
-    let after = respond::failure(worker, &mut Speaker::H1(client), &mut exchange, failure).await;
+    let after = respond::failure(worker, &mut client, &mut exchange, failure).await;
     record::write(&exchange);
     if after == After::Next { After::Close } else { after }
 }
