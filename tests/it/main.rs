@@ -10,6 +10,8 @@ mod harness;
 
 mod config;
 mod e2e;
+mod errors;
+mod hostile_upstream;
 mod http1;
 mod layering;
 mod limits;

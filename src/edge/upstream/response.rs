@@ -96,6 +96,9 @@ fn translate(
     if status == 101 && exchange.normal.upgrade.is_none() {
         return Err(Failure::UpstreamProtocol("101 without a request to upgrade"));
     }
+    if status == 101 && !switches_as_asked(exchange, response) {
+        return Err(Failure::UpstreamProtocol("101 to another protocol than was asked for"));
+    }
     if (100..200).contains(&status) && status != 101 {
         return Ok(Found::Interim(length));
     }
@@ -122,12 +125,30 @@ fn is_event_stream(response: &httparse::Response<'_, '_>) -> bool {
 }
 
 fn says_close(response: &httparse::Response<'_, '_>) -> bool {
-    response
-        .headers
-        .iter()
-        .filter(|header| header.name.eq_ignore_ascii_case("connection"))
-        .flat_map(|header| fields::connection_options(header.value))
-        .any(|option| option.eq_ignore_ascii_case(b"close"))
+    connection_options(response).any(|option| option.eq_ignore_ascii_case(b"close"))
+}
+
+fn connection_options<'r>(response: &'r httparse::Response<'_, '_>) -> impl Iterator<Item = &'r [u8]> {
+    let named = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("connection"));
+    named.flat_map(|header| fields::connection_options(header.value))
+}
+
+/// Whether `Connection` names anything but how the connection goes on.
+fn nominates(response: &httparse::Response<'_, '_>) -> bool {
+    let usual = [&b"close"[..], b"keep-alive", b"upgrade"];
+    connection_options(response).any(|option| !usual.iter().any(|known| option.eq_ignore_ascii_case(known)))
+}
+
+/// Whether the field belongs to this connection because `Connection` names it (RFC 9110 section 7.6.1).
+fn is_nominated(response: &httparse::Response<'_, '_>, name: &[u8]) -> bool {
+    connection_options(response).any(|option| option.eq_ignore_ascii_case(name)) && fields::may_be_nominated(name)
+}
+
+/// Whether a 101 names the one protocol that was asked for.
+fn switches_as_asked(exchange: &Exchange, response: &httparse::Response<'_, '_>) -> bool {
+    let mut named = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("upgrade"));
+    let asked = exchange.upgrade_name().unwrap_or_default();
+    named.next().is_some_and(|header| header.value.eq_ignore_ascii_case(asked)) && named.next().is_none()
 }
 
 fn write_head(
@@ -179,6 +200,7 @@ fn kept<'r>(
     status: u16,
     body: BodyLength,
 ) -> impl Iterator<Item = (&'r [u8], Cow<'r, [u8]>)> {
+    let nominates = nominates(response);
     // An answer without a body may still tell its length (HEAD, 304).
     let tells_length = body == BodyLength::None && status != 101 && status != 204;
     let passed = response.headers.iter().filter(move |header| {
@@ -193,7 +215,7 @@ fn kept<'r>(
             | FieldKind::Te
             | FieldKind::Trailer
             | FieldKind::Upgrade => true,
-            _ => false,
+            _ => nominates && is_nominated(response, name),
         };
         !hops && !route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()))
     });
