@@ -11,6 +11,7 @@ mod harness;
 mod config;
 mod e2e;
 mod http1;
+mod http2;
 mod layering;
 mod load;
 mod metrics;
