@@ -13,6 +13,7 @@ mod e2e;
 mod errors;
 mod hostile_upstream;
 mod http1;
+mod http2;
 mod layering;
 mod limits;
 mod load;
