@@ -15,6 +15,7 @@ mod layering;
 mod load;
 mod metrics;
 mod proxy_protocol;
+mod routes;
 mod signin;
 mod smuggling;
 mod spoofing;
