@@ -19,6 +19,7 @@ mod limits;
 mod load;
 mod metrics;
 mod proxy_protocol;
+mod routes;
 mod signin;
 mod smuggling;
 mod spoofing;

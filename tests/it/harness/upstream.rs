@@ -239,6 +239,11 @@ impl Served {
         Ok(())
     }
 
+    /// Sends every byte back until the peer closes.
+    pub fn echo_bytes(&mut self) -> io::Result<()> {
+        io::copy(&mut self.reader, &mut self.writer).map(drop)
+    }
+
     fn describe(&mut self, name: &str, request: &Request) -> io::Result<()> {
         let body = json!({
             "server": name,

@@ -99,7 +99,13 @@ impl Vallum {
     /// The address of the metrics listener.
     #[track_caller]
     pub fn metrics_address(&self) -> SocketAddr {
-        wait_until("the metrics listener", || self.process.find_line(0, |line| listening(line, "metrics")))
+        self.listener("metrics")
+    }
+
+    /// The address of a listener besides the main one.
+    #[track_caller]
+    pub fn listener(&self, name: &str) -> SocketAddr {
+        wait_until(name, || self.process.find_line(0, |line| listening(line, name)))
     }
 
     /// The metrics as text.
