@@ -1,11 +1,13 @@
 //! One body flowing from one connection to another, with back-pressure: nothing is read before what was read is written.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use super::body::{self, Incoming, Outgoing};
 use super::clock::Clock;
 use super::codec::mux::Stream;
 use super::deadline::Deadline;
+use super::race::{First, first};
 use super::wire::{READ_BYTES, Reader, Writer};
 use crate::net::timer;
 
@@ -69,7 +71,25 @@ pub async fn run(
         if ended {
             return Ok(());
         }
-        source.fill(clock).await?;
+        fill(clock, &mut source, &sink).await?;
+    }
+}
+
+/// Waits until the source has more, or the end. A receiver that goes meanwhile is not kept until the sender speaks again.
+async fn fill(clock: &Clock, source: &mut Source<'_>, sink: &Sink<'_>) -> Result<(), Cut> {
+    let (Sink::Stream { stream, .. }, Source::Wire { deadline, .. }) = (sink, &*source) else {
+        return source.fill(clock).await;
+    };
+    let deadline = *deadline;
+    let (mut filling, mut gone) = (pin!(source.fill(clock)), pin!(stream.broken()));
+    match first(filling.as_mut(), gone.as_mut()).await {
+        First::Left(result) => result,
+        First::Right(()) => {
+            // The read ends by itself, it is not dropped.
+            deadline.control().shutdown();
+            let _ = filling.await;
+            Err(Cut::Receiver)
+        }
     }
 }
 

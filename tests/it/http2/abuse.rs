@@ -97,8 +97,8 @@ fn a_head_that_is_too_large_is_answered() {
     let id = client.reserve();
     let value = "x".repeat(15_000);
     client.send(frame(HEADERS, END_STREAM, id, &fields::encode(&line("GET", HOST, "/"))));
-    for count in 0..8 {
-        let flags = if count == 7 { END_HEADERS } else { 0 };
+    for count in 0..10 {
+        let flags = if count == 9 { END_HEADERS } else { 0 };
         client.send(frame(CONTINUATION, flags, id, &fields::encode(&[("x-a", &value)])));
     }
     assert_eq!(client.finish(id).status, 431);

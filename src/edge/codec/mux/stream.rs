@@ -62,6 +62,18 @@ impl Stream {
         .await
     }
 
+    /// Waits until the stream is broken; for whoever waits for something else and writes nothing meanwhile.
+    pub async fn broken(&self) {
+        poll_fn(|cx| {
+            if self.is_broken() {
+                return Poll::Ready(());
+            }
+            self.shared.wait(self.id, |waiting| waiting.writer = Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Moves what has arrived of the request's body into `buffer`: how many bytes, and whether they were the last.
     pub fn take(&self, buffer: &mut Vec<u8>) -> (usize, bool) {
         let mut codec = self.shared.codec.borrow_mut();
