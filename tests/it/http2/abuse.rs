@@ -11,6 +11,9 @@ use crate::harness::{Upstream, Vallum};
 /// Most rounds of a flood before it must have ended the connection.
 const ROUNDS_MAX: usize = 100;
 
+/// Makes the bytes of one event of a flood.
+type Round<'a> = dyn Fn(&mut Client) -> Vec<u8> + 'a;
+
 /// Sends what `round` makes until the server ends the connection; another client is served meanwhile. Returns the code
 /// of the GOAWAY.
 #[track_caller]
@@ -41,7 +44,7 @@ fn floods_end_their_connection() {
         let id = client.reserve();
         (id, frame(HEADERS, END_HEADERS | flags, id, &get))
     };
-    let floods: [(&str, Box<dyn Fn(&mut Client) -> Vec<u8>>); 6] = [
+    let floods: [(&str, Box<Round<'_>>); 6] = [
         (
             "rapid reset",
             Box::new(|client| {
