@@ -14,10 +14,11 @@ use super::workers::{self, Shared, Workers};
 use super::{report, systemd};
 use crate::control::config::{Loaded, Reloader};
 use crate::control::dev::{self, Prepared};
-use crate::control::{admin, dns, identity};
+use crate::control::{admin, dns, identity, redirect};
 use crate::edge::gate::Gate;
 use crate::edge::tls;
 use crate::link;
+use crate::link::feed::Feed;
 use crate::net::{descriptors, driver};
 use crate::telemetry::logging::{self, Format, Level};
 use crate::telemetry::metrics::Catalogue;
@@ -78,6 +79,9 @@ fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::
         runtime.block_on(serve_metrics(address, metrics.clone(), endpoints))?;
     }
     let feed = control.feed.clone();
+    if let Some(redirect) = listener.redirect {
+        runtime.block_on(serve_redirects(redirect, feed.clone(), address.port()))?;
+    }
     identity::spawn(control.desk, control.portal, control.revocations);
     runtime.spawn(resolver.clone().keep_fresh(feed.clone()));
     if let Some(prepared) = dev {
@@ -140,6 +144,18 @@ async fn serve_metrics(
         .with_context(|| format!("cannot listen on metrics_address {address}"))?;
     tracing::info!(listener = "metrics", address = %listener.local_addr()?, "listening");
     tokio::spawn(async move { admin::serve(listener, metrics, before).await });
+    Ok(())
+}
+
+async fn serve_redirects(address: SocketAddr, feed: Feed, main_port: u16) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| match address.port() {
+        1..1024 => {
+            format!("cannot listen on http_redirect_addr {address} (ports below 1024 need CAP_NET_BIND_SERVICE)")
+        }
+        _ => format!("cannot listen on http_redirect_addr {address}"),
+    })?;
+    tracing::info!(listener = "redirect", address = %listener.local_addr()?, "listening");
+    tokio::spawn(async move { redirect::serve(listener, feed, main_port).await });
     Ok(())
 }
 

@@ -8,5 +8,7 @@ pub mod dev;
 pub mod dns;
 pub mod identity;
 pub mod oidc;
+pub mod plain;
 pub mod portal;
+pub mod redirect;
 pub mod sessions;

@@ -50,7 +50,7 @@ fn facts<'e>(exchange: &'e Exchange, decoded: &'e str) -> Facts<'e> {
         session: exchange.session.known.as_ref().map(|known| &*known.session),
         method: exchange.method(),
         path: decoded,
-        source: exchange.client.address.ip(),
+        source: exchange.source,
         cors_preflight: exchange.method() == "OPTIONS"
             && exchange.head.first(FieldKind::Origin).is_some()
             && exchange.head.first(FieldKind::AccessControlRequestMethod).is_some(),
@@ -98,7 +98,7 @@ fn log(exchange: &Exchange, route: &Route, decision: &Decision) {
         method: exchange.method(),
         path: exchange.path(),
         host: exchange.host(),
-        ip: exchange.client.address.ip(),
+        ip: exchange.source,
         session_id: session.map_or("", |s| &s.id),
         user: session.map_or("", |s| &s.user_id),
         email: session.map_or("", |s| &s.email),

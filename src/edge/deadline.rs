@@ -21,6 +21,8 @@ pub struct Deadline {
     read_ms: Cell<u64>,
     /// The same for a waiting write.
     write_ms: Cell<u64>,
+    /// The same for all that is read, whatever is read meanwhile.
+    total_ms: Cell<u64>,
     fired: Cell<bool>,
     /// Since when the socket is between two requests and may be closed at once; 0: it is not.
     idle_since_ms: Cell<u64>,
@@ -60,13 +62,22 @@ impl Deadline {
         self.write_ms.set(0);
     }
 
+    /// All that is to be read must have arrived by `at_ms`.
+    pub fn set_total(&self, at_ms: u64) {
+        self.total_ms.set(at_ms.max(1));
+    }
+
+    pub fn clear_total(&self) {
+        self.total_ms.set(0);
+    }
+
     /// Ends what is late at `now_ms`. A late read ends the reading alone: there may be an answer to give still.
     fn check(&self, now_ms: u64) {
         let is_late = |at: &Cell<u64>| at.get() != 0 && at.get() <= now_ms;
         if is_late(&self.write_ms) {
             self.clear_write();
             self.fire();
-        } else if is_late(&self.read_ms) && !self.fired.get() {
+        } else if (is_late(&self.read_ms) || is_late(&self.total_ms)) && !self.fired.get() {
             self.fired.set(true);
             self.control.shutdown_read();
         }
@@ -155,6 +166,7 @@ impl Deadlines {
         let deadline = Rc::new(Deadline {
             read_ms: Cell::new(0),
             write_ms: Cell::new(0),
+            total_ms: Cell::new(0),
             fired: Cell::new(false),
             idle_since_ms: Cell::new(0),
             awaited: Awaited::default(),

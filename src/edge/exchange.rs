@@ -1,15 +1,17 @@
 //! The parcel carried down the street: one request and its response, and everything learnt on the way.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::session::Known;
 use super::worker::Held;
 use crate::http::authority::Authority;
+use crate::http::fields::FieldKind;
 use crate::http::framing::BodyLength;
 use crate::http::head::{RequestHead, Span};
 use crate::plan::route::Route;
+use crate::plan::route::upgrades::WEBSOCKET;
 use crate::telemetry::access_log::Source;
 use crate::telemetry::metrics::WorkerCells;
 
@@ -37,6 +39,8 @@ pub struct Exchange {
     pub started: Instant,
     pub plan: Held,
     pub client: Client,
+    /// The person's address: the connection's, or what trusted proxies say of it (`xff_num_trusted_hops`).
+    pub source: IpAddr,
     pub head: RequestHead,
     /// How long the body is, where the codec knows (HTTP/2); else the head says it.
     pub told_body: Option<BodyLength>,
@@ -80,8 +84,9 @@ enum Path {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upgrade {
     WebSocket,
-    /// Anything else: the request is treated as if it had not asked.
-    Other,
+    /// Anything else, as it was asked for; empty when several were. Where the route does not allow it, the request is
+    /// treated as if it had not asked.
+    Other(Span),
 }
 
 /// The session that came with a request.
@@ -145,6 +150,7 @@ impl Exchange {
             started: Instant::now(),
             plan,
             client,
+            source: client.address.ip(),
             head,
             told_body,
             normal: Normal::empty(),
@@ -182,6 +188,26 @@ impl Exchange {
 
     pub fn host(&self) -> &str {
         &self.normal.authority.host
+    }
+
+    /// The protocol that the client asked to upgrade to, as `Upgrade` names it.
+    pub fn upgrade_name(&self) -> Option<&[u8]> {
+        self.normal.upgrade.map(|upgrade| match upgrade {
+            Upgrade::WebSocket => WEBSOCKET.as_bytes(),
+            Upgrade::Other(name) => self.head.bytes(name),
+        })
+    }
+
+    /// The scheme by which the person came: the connection's, or what trusted proxies say of it.
+    pub fn scheme(&self) -> &'static str {
+        if self.plan.field_rules.trusted_hops == 0 {
+            return self.client.scheme();
+        }
+        match self.head.first(FieldKind::ForwardedProto) {
+            Some(b"https") => "https",
+            Some(b"http") => "http",
+            _ => self.client.scheme(),
+        }
     }
 
     /// The request's URL as the client sees it.

@@ -34,6 +34,8 @@ pub enum Failure {
         status: u16,
         conditions: Vec<String>,
     },
+    /// The route's rewriting would make something of this request that must not be sent on.
+    Rewrite(&'static str),
     UpgradeRefused,
     /// The control plane did not answer in time.
     ControlBusy,
@@ -122,6 +124,7 @@ impl Failure {
             F::SignIn(_) => (302, Source::AuthRedirect, "sign_in", "".into()),
             F::Unauthenticated => (401, Source::AuthDeny, "unauthenticated", "sign in first".into()),
             F::Denied { status, .. } => (*status, Source::AuthDeny, "denied", denial(*status).into()),
+            F::Rewrite(what) => (400, Source::BadRequest, "rewrite", (*what).into()),
             F::UpgradeRefused => (403, Source::BadRequest, "upgrade_refused", "this route allows no WebSocket".into()),
             F::ControlBusy => {
                 (503, Source::Limit, "control_busy", "too many sign-ins are waiting; try again in a moment".into())

@@ -24,6 +24,7 @@ pub mod record;
 pub mod relay;
 pub mod request_id;
 pub mod respond;
+pub mod rewrite;
 pub mod route;
 pub mod sanitize;
 pub mod session;

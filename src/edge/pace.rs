@@ -19,6 +19,11 @@ impl Pace {
         Pace::new(timeouts.read.as_millis() as u64, timeouts.body_rate_min)
     }
 
+    /// Silence alone is limited: each byte fills the allowance.
+    pub fn idle(timeout_ms: u64) -> Pace {
+        Pace::new(timeout_ms, 0)
+    }
+
     fn new(timeout_ms: u64, rate: u64) -> Pace {
         Pace { timeout_ms, rate, left_ms: timeout_ms }
     }

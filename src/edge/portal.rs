@@ -1,5 +1,6 @@
 //! Requests for our own pages: handed to control as one message, answered with one response.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,7 +27,7 @@ pub async fn visit(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exch
     let (answer, response) = oneshot::channel();
     let visit = Visit {
         request,
-        client: exchange.client.address,
+        client: SocketAddr::new(exchange.source, exchange.client.address.port()),
         request_id: exchange.request_id.clone(),
         session: exchange.session.known.as_ref().map(|known| known.session.clone()),
         plan: (*exchange.plan).clone(),

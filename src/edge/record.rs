@@ -28,7 +28,7 @@ pub fn write(exchange: &Exchange) {
         referer,
         forwarded_for: &exchange.forwarded_for,
         request_id: &exchange.request_id,
-        ip: exchange.client.address.ip(),
+        ip: exchange.source,
         duration_us,
         size: answer.size,
         status: answer.status,

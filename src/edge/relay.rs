@@ -13,14 +13,16 @@ use super::codec::{Back, Client, HeadSink};
 use super::exchange::{Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
+use super::pace::Pace;
 use super::race::{First, first};
+use super::rewrite::{self, Rewritten};
 use super::upstream::response::{Found, Response, read_head};
 use super::upstream::{Connection, connect, request};
 use super::wire::{READ_BYTES, Reader};
 use super::worker::Worker;
 use super::{deadline::Deadline, limits, tunnel, vouch};
 use crate::http::framing::BodyLength;
-use crate::plan::cluster::Endpoint;
+use crate::plan::cluster::{Cluster, Endpoint};
 use crate::plan::route::Route;
 use crate::telemetry::access_log;
 
@@ -42,17 +44,45 @@ enum Attempt {
 struct Job<'a> {
     worker: &'a Worker,
     route: &'a Route,
+    cluster: &'a Cluster,
+    rewritten: &'a Rewritten,
     vouched: Option<&'a [u8]>,
 }
 
 impl Job<'_> {
-    /// The request was sent: its answer is due within the route's `timeout`.
+    /// The request was sent, or is being sent to its end: the endpoint has so long for its answer.
     fn await_answer(&self, client: &Back<'_>, upstream: &Rc<Deadline>) {
         let now_ms = self.worker.clock.now_ms();
-        if let Some(timeout) = self.route.timeout {
-            upstream.set_read(now_ms + timeout.as_millis() as u64);
+        self.limit_total(upstream);
+        if let Some(idle) = self.route.idle_timeout {
+            upstream.set_read(now_ms + idle.as_millis() as u64);
         }
         client.answer_due(upstream, now_ms);
+    }
+
+    fn limit_total(&self, upstream: &Deadline) {
+        if let Some(timeout) = self.route.timeout {
+            upstream.set_total(self.worker.clock.now_ms() + timeout.as_millis() as u64);
+        }
+    }
+
+    /// How long the endpoint may be silent within its answer.
+    fn idle_pace(&self) -> Option<Pace> {
+        self.route.idle_timeout.map(|idle| Pace::idle(idle.as_millis() as u64))
+    }
+
+    /// The head of the answer is here.
+    fn answer_begins(&self, client: &Back<'_>, response: &Response, upstream: &Deadline) {
+        client.answer_begun();
+        upstream.clear_read();
+        if self.is_endless(response) {
+            upstream.clear_total();
+        }
+    }
+
+    /// An event stream has no end that a timeout for all routes could wait for.
+    fn is_endless(&self, response: &Response) -> bool {
+        response.is_event_stream && self.route.timeout_is_default
     }
 }
 
@@ -61,16 +91,20 @@ pub async fn forward(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
     let plan = exchange.plan.clone();
     let Some(route) = exchange.route_index.and_then(|index| plan.routes.at(index)) else { return Err(Failure::NoPath) };
     match exchange.normal.upgrade {
-        Some(Upgrade::WebSocket) if !route.websockets => return Err(Failure::UpgradeRefused),
-        Some(Upgrade::WebSocket) if exchange.normal.body != BodyLength::None => {
+        Some(Upgrade::WebSocket) if !route.upgrades.allows_websocket() => return Err(Failure::UpgradeRefused),
+        Some(Upgrade::Other(name)) if !route.upgrades.allows(exchange.head.bytes(name)) => {
+            exchange.normal.upgrade = None;
+        }
+        Some(_) if !matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0)) => {
             return Err(Failure::Body("a request to upgrade has a body"));
         }
-        Some(Upgrade::Other) => exchange.normal.upgrade = None,
         _ => {}
     }
     limits::check_body(exchange, route)?;
+    let Some(cluster) = route.action.cluster() else { return Err(Failure::Internal("the route has no upstream")) };
+    let rewritten = rewrite::request(exchange, route)?;
     let vouched = vouch::lines(worker, exchange)?;
-    let job = Job { worker, route, vouched: vouched.as_deref() };
+    let job = Job { worker, route, cluster, rewritten: &rewritten, vouched: vouched.as_deref() };
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
     let mut stale = 0;
     loop {
@@ -95,14 +129,14 @@ async fn open(
     tried: &mut Vec<Arc<Endpoint>>,
     may_reuse: bool,
 ) -> Result<Connection, Failure> {
-    let Job { worker, route, .. } = job;
+    let Job { worker, route, cluster, .. } = job;
     loop {
         let now_ms = worker.clock.now_ms();
-        let picked = balance::pick(&worker.turns, route, &route.cluster.endpoints.load(), tried, now_ms);
+        let picked = balance::pick(&worker.turns, route, &cluster.endpoints.load(), tried, now_ms);
         let Some(endpoint) = picked else {
             return Err(if tried.is_empty() { Failure::NoEndpoint } else { Failure::Connect });
         };
-        match connect::open(worker, &exchange.plan.timeouts, &route.cluster, &endpoint, may_reuse).await {
+        match connect::open(worker, &exchange.plan.timeouts, cluster, &endpoint, may_reuse).await {
             Ok(connection) => {
                 exchange.upstream = Some(endpoint.address);
                 return Ok(connection);
@@ -153,7 +187,7 @@ async fn attempt(
 ) -> Result<Progress, Attempt> {
     let worker = job.worker;
     let mut out = worker.buffers.take();
-    request::write_head(exchange, job.route, &upstream.endpoint, job.vouched, &mut out);
+    request::write_head(exchange, job.route, job.rewritten, &upstream.endpoint, job.vouched, &mut out);
     let mut incoming = Incoming::new(exchange.normal.body);
     let outgoing = Outgoing::of(exchange.normal.body);
     let close = exchange.normal.close || worker.draining.get();
@@ -285,15 +319,12 @@ async fn stream(
                     }
                 }
             }
-            First::Right(early) => {
-                let early = early?;
-                job.await_answer(&back, deadline);
-                early
-            }
+            First::Right(early) => early?,
         }
     };
-    back.answer_begun();
-    let source = Source::Wire { reader, inbox, incoming: Incoming::new(response.body), deadline, pace: None };
+    job.answer_begins(&back, &response, deadline);
+    let incoming = Incoming::new(response.body);
+    let source = Source::Wire { reader, inbox, incoming, deadline, pace: job.idle_pace() };
     let sink = back.sink(response.body, timeouts);
     let receiving = flow::run(clock, source, sink, &mut out, &mut size, u64::MAX);
     let result = if sent_result.is_some() {
@@ -304,6 +335,9 @@ async fn stream(
             First::Left(result) => result,
             First::Right(sent) => {
                 uploaded.set(sent.is_ok());
+                if !job.is_endless(&response) {
+                    job.limit_total(deadline);
+                }
                 receiving.await
             }
         }
@@ -325,17 +359,16 @@ async fn finish(
         exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
         return Ok(Box::pin(tunnel::run(job.worker, client, exchange, upstream, out)).await);
     }
+    job.answer_begins(&client.back(), &response, &upstream.deadline);
     let timeouts = &exchange.plan.timeouts;
     let source = Source::Wire {
         reader: &mut upstream.reader,
         inbox: &mut upstream.inbox,
         incoming: Incoming::new(response.body),
         deadline: &upstream.deadline,
-        pace: None,
+        pace: job.idle_pace(),
     };
-    let back = client.back();
-    back.answer_begun();
-    let sink = back.sink(response.body, timeouts);
+    let sink = client.back().sink(response.body, timeouts);
     let mut size = 0;
     let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size, u64::MAX).await;
     job.worker.buffers.give(out);

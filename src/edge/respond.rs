@@ -6,11 +6,13 @@ use super::codec::h1::After;
 use super::codec::{Client, Whole};
 use super::exchange::Exchange;
 use super::failure::Failure;
+use super::rewrite;
 use super::worker::Worker;
 use crate::http::fields::{FieldKind, is_token, value_is_clean};
 use crate::http::framing::BodyLength;
 use crate::http::page::failure::{Failure as Page, Hop, Link};
 use crate::http::page::{CONTENT_SECURITY_POLICY, speaks};
+use crate::plan::route::Action;
 use crate::telemetry::access_log::Source;
 
 /// Marks answers that no upstream made.
@@ -35,6 +37,30 @@ pub async fn ping(worker: &Worker, client: &mut Client<'_>, exchange: &mut Excha
     }
     let close = closes(worker, exchange);
     send(worker, client, exchange, Own { status, fields, body, close }).await
+}
+
+/// The answer of a route that has no upstream: `redirect` or `response`.
+pub async fn by_route(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
+    let plan = exchange.plan.clone();
+    let route = exchange.route_index.and_then(|index| plan.routes.at(index));
+    let (route, location, status, body) = match route.map(|route| (route, &route.action)) {
+        Some((route, Action::Redirect(redirect))) => {
+            (route, Some(rewrite::location(exchange, route, redirect)), redirect.status, "")
+        }
+        Some((route, Action::Respond(reply))) => (route, None, reply.status, &*reply.body),
+        _ => return Err(Failure::Internal("the route has no answer of its own")),
+    };
+    exchange.answered(status, Source::Route, if location.is_some() { "redirect" } else { "direct_response" });
+    let mut fields: Vec<(&str, &str)> =
+        route.response_headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let is_set = |name: &str| route.response_headers.iter().any(|(set, _)| &**set == name);
+    if let Some(location) = location.as_deref().filter(|_| !is_set("location")) {
+        fields.push(("location", location));
+    } else if !body.is_empty() && !is_set("content-type") {
+        fields.push(("content-type", "text/plain; charset=utf-8"));
+    }
+    let close = closes(worker, exchange);
+    send(worker, client, exchange, Own { status, fields, body: body.as_bytes(), close }).await
 }
 
 /// A page of control's.

@@ -2,7 +2,7 @@
 
 use super::exchange::Exchange;
 use super::failure::Failure;
-use crate::plan::route::Found;
+use crate::plan::route::{Action, Found};
 
 /// Where a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,8 +11,10 @@ pub enum Way {
     Ping,
     /// One of our own pages.
     Portal,
-    /// The route of `exchange.route()`.
+    /// The route of `exchange.route()`, to its upstream.
     Upstream,
+    /// The route of `exchange.route()`, which answers by itself.
+    Answer,
 }
 
 /// Finds the way and sets `exchange.route_index` when it is a route's.
@@ -21,7 +23,7 @@ pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
         return Ok(Way::Ping);
     }
     let plan = exchange.plan.clone();
-    let port = exchange.normal.authority.port.or(Some(exchange.client.default_port()));
+    let port = exchange.normal.authority.port;
     let is_authenticate = plan.identity.is_authenticate_host(exchange.host());
     if is_authenticate {
         return Ok(Way::Portal);
@@ -31,8 +33,12 @@ pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
         _ if is_own_page(exchange.path(), plan.identity.authenticate.is_none()) => Ok(Way::Portal),
         Found::NoPath => Err(Failure::NoPath),
         Found::Route(route) => {
+            let way = match route.action {
+                Action::Forward(_) => Way::Upstream,
+                Action::Redirect(_) | Action::Respond(_) => Way::Answer,
+            };
             exchange.route_index = Some(route.index);
-            Ok(Way::Upstream)
+            Ok(way)
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::http::authority::{self, Authority};
 use crate::http::fields::{self, FieldKind};
 use crate::http::path::{self, PathError};
 use crate::http::{framing, head::Span};
+use crate::plan::field_rules::Underscores;
 
 /// Fills `exchange.normal` and the request id.
 pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure> {
@@ -20,13 +21,26 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure>
     exchange.normal.body = exchange.told_body.unwrap_or(stated);
     connection(exchange);
     target(exchange)?;
-    // `headers_with_underscores_action: reject_request`, whatever the name would mean without them.
-    let underscored = exchange.head.fields().iter().any(|field| match field.kind {
+    exchange.source = exchange.plan.field_rules.client(exchange.client.address.ip(), forwarded_for(exchange));
+    match exchange.plan.field_rules.underscores {
+        Underscores::Reject if any_underscore(exchange) => Err(Failure::Underscore),
+        // What is dropped or let through is decided where fields are copied.
+        Underscores::Reject | Underscores::Allow | Underscores::Drop => Ok(()),
+    }
+}
+
+fn forwarded_for(exchange: &Exchange) -> impl DoubleEndedIterator<Item = &[u8]> {
+    let fields = exchange.head.fields().iter().filter(|field| field.kind == FieldKind::ForwardedFor);
+    fields.map(|field| exchange.head.bytes(field.value))
+}
+
+/// Whether any name holds an underscore, whatever it would mean without.
+fn any_underscore(exchange: &Exchange) -> bool {
+    exchange.head.fields().iter().any(|field| match field.kind {
         FieldKind::Underscore => true,
         FieldKind::Identity | FieldKind::ForwardedOther => fields::has_underscore(exchange.head.bytes(field.name)),
         _ => false,
-    });
-    if underscored { Err(Failure::Underscore) } else { Ok(()) }
+    })
 }
 
 fn request_id(exchange: &Exchange, ids: &RequestIds) -> Box<str> {
@@ -42,10 +56,11 @@ fn connection(exchange: &mut Exchange) {
         close |= option.eq_ignore_ascii_case(b"close");
         upgrade |= option.eq_ignore_ascii_case(b"upgrade");
     }
-    let mut protocols = head.all(FieldKind::Upgrade);
+    let mut protocols = head.fields().iter().filter(|field| field.kind == FieldKind::Upgrade).map(|field| field.value);
     let asked = match (protocols.next(), protocols.next()) {
-        (Some(one), None) if one.eq_ignore_ascii_case(b"websocket") => Some(Upgrade::WebSocket),
-        (Some(_), _) => Some(Upgrade::Other),
+        (Some(one), None) if head.bytes(one).eq_ignore_ascii_case(b"websocket") => Some(Upgrade::WebSocket),
+        (Some(one), None) => Some(Upgrade::Other(one)),
+        (Some(_), Some(_)) => Some(Upgrade::Other(Span::default())),
         (None, _) => None,
     };
     let expects = head.first(FieldKind::Expect).is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));

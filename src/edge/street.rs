@@ -20,6 +20,7 @@ use crate::edge::deadline::Deadline;
 use crate::edge::preface;
 use crate::http::head::RequestHead;
 use crate::net::{self, tcp::Stream};
+use crate::plan::route::Route;
 
 /// Serves one client connection to its end.
 pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, mut place: accept::Open) {
@@ -200,13 +201,15 @@ async fn pass(worker: &Rc<Worker>, client: &mut Speaker<'_>, exchange: &mut Exch
             Box::pin(session::identify(worker, exchange)).await?;
             Box::pin(portal::visit(worker, client, exchange)).await
         }
-        Way::Upstream => {
-            let asks_who = exchange.route().is_some_and(|r| r.pass_identity || r.policy.needs_session());
-            if asks_who && !session::recall(worker, exchange) {
+        Way::Upstream | Way::Answer => {
+            if exchange.route().is_some_and(Route::asks_who) && !session::recall(worker, exchange) {
                 Box::pin(session::identify(worker, exchange)).await?;
             }
             authorize::decide(worker, exchange)?;
-            relay::forward(worker, client, exchange).await
+            match way {
+                Way::Answer => Box::pin(respond::by_route(worker, client, exchange)).await,
+                _ => relay::forward(worker, client, exchange).await,
+            }
         }
     }
 }

@@ -17,7 +17,9 @@ use crate::plan::cluster::{Cluster, Endpoint, Endpoints, Target};
 use crate::plan::identity::{Cookie, Identity};
 use crate::plan::listener::Listener;
 use crate::plan::policy::{Legacy, Policy};
-use crate::plan::route::{From, HostRule, PathRule, Route, Table};
+use crate::plan::route::rewrite::HostRewrite;
+use crate::plan::route::upgrades::Upgrades;
+use crate::plan::route::{Action, From, HostRule, PathRule, Route, Table};
 use crate::plan::{Logs, Plan};
 use crate::telemetry::metrics::Catalogue;
 
@@ -91,18 +93,27 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
         index: 0,
         id: 1,
         name: "app".into(),
-        from: From { url: "https://app.test".into(), host: HostRule::Exact("app.test".into()), port: None },
+        from: From {
+            url: "https://app.test".into(),
+            host: HostRule::Exact("app.test".into()),
+            port: None,
+            default_port: 443,
+        },
         path: PathRule::All,
-        cluster: Arc::new(cluster),
+        action: Action::Forward(Arc::new(cluster)),
+        path_rewrite: None,
+        host_rewrite: HostRewrite::Client,
         policy: Policy::compile(&Legacy { public: true, ..Legacy::default() }, None).unwrap(),
         request_headers_set: vec![],
         request_headers_removed: vec![],
         response_headers: vec![],
+        response_rewrites: vec![],
         pass_identity: false,
-        preserve_host: true,
-        websockets: true,
+        upgrades: Upgrades::new(["websocket"]),
         timeout: Some(Duration::from_secs(5)),
         request_body_max: None,
+        timeout_is_default: false,
+        idle_timeout: None,
         show_error_details: false,
     };
     Plan {
@@ -112,6 +123,7 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
             address: "127.0.0.1:0".parse().unwrap(),
             insecure,
             proxy_protocol: None,
+            redirect: None,
             metrics: None,
             workers: 1,
         },
@@ -139,6 +151,7 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
         timeouts: Default::default(),
         limits: Default::default(),
         path_rules: Default::default(),
+        field_rules: Default::default(),
         logs: Logs { access: false, authorize: false },
     }
 }

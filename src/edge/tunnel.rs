@@ -1,5 +1,7 @@
-//! A connection that was upgraded: bytes flow both ways until both sides have ended. It is cut when its session ends.
+//! A connection that was upgraded: bytes flow both ways until both sides have ended. It is cut when its session ends, and
+//! when neither side has said anything for the route's `idle_timeout`.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +26,7 @@ enum End {
     Client,
     Upstream,
     SessionOver,
+    Idle,
     Drain,
 }
 
@@ -33,8 +36,25 @@ impl End {
             End::Client => "client",
             End::Upstream => "upstream",
             End::SessionOver => "session_revoked",
+            End::Idle => "idle",
             End::Drain => "drain",
         }
+    }
+}
+
+/// When something was read last, on either side.
+struct Activity<'w> {
+    worker: &'w Worker,
+    last_ms: Cell<u64>,
+}
+
+impl Activity<'_> {
+    fn note(&self) {
+        self.last_ms.set(self.worker.clock.now_ms());
+    }
+
+    fn has_stopped(&self, idle: Duration) -> bool {
+        u128::from(self.worker.clock.now_ms().saturating_sub(self.last_ms.get())) >= idle.as_millis()
     }
 }
 
@@ -55,13 +75,18 @@ pub async fn run(
     exchange.cells.stream_opened(route);
     client.deadline.clear_read();
     upstream.deadline.clear_read();
+    upstream.deadline.clear_total();
     let (to_client, to_upstream) = (client.deadline.control().clone(), upstream.deadline.control().clone());
     let (mut up, mut down) = (0, 0);
+    let idle = exchange.route().and_then(|route| route.idle_timeout);
+    let activity = Activity { worker, last_ms: Cell::new(worker.clock.now_ms()) };
     let end = {
-        let upwards = copy(&mut client.reader, &mut client.inbox, &mut upstream.writer, &to_upstream, &mut up);
-        let downwards = copy(&mut upstream.reader, &mut upstream.inbox, &mut client.writer, &to_client, &mut down);
+        let note = || activity.note();
+        let upwards = copy(&mut client.reader, &mut client.inbox, &mut upstream.writer, &to_upstream, &mut up, &note);
+        let downwards =
+            copy(&mut upstream.reader, &mut upstream.inbox, &mut client.writer, &to_client, &mut down, &note);
         let flowing = pin!(both(upwards, downwards));
-        let watching = pin!(watch(worker, exchange.session.known.clone()));
+        let watching = pin!(watch(worker, exchange.session.known.clone(), idle, &activity));
         match first(flowing, watching).await {
             First::Left(end) | First::Right(end) => end,
         }
@@ -70,6 +95,7 @@ pub async fn run(
     exchange.answer.size = down;
     exchange.answer.details = match end {
         End::SessionOver => "session_revoked",
+        End::Idle => "stream_idle_timeout",
         End::Drain => "draining",
         End::Client | End::Upstream => "via_upstream",
     };
@@ -92,7 +118,14 @@ async fn both(upwards: impl Future<Output = ()>, downwards: impl Future<Output =
 }
 
 /// Copies until the sender ends, then passes the end on. A direction that breaks ends the other one too.
-async fn copy(reader: &mut Reader, inbox: &mut Vec<u8>, writer: &mut Writer, to: &Control, size: &mut u64) {
+async fn copy(
+    reader: &mut Reader,
+    inbox: &mut Vec<u8>,
+    writer: &mut Writer,
+    to: &Control,
+    size: &mut u64,
+    note: &impl Fn(),
+) {
     loop {
         if !inbox.is_empty() {
             *size += inbox.len() as u64;
@@ -101,7 +134,7 @@ async fn copy(reader: &mut Reader, inbox: &mut Vec<u8>, writer: &mut Writer, to:
             }
         }
         match reader.read(inbox, READ_BYTES).await {
-            Ok(1..) => {}
+            Ok(1..) => note(),
             Ok(_) => {
                 writer.finish(to).await;
                 return;
@@ -112,13 +145,16 @@ async fn copy(reader: &mut Reader, inbox: &mut Vec<u8>, writer: &mut Writer, to:
     to.shutdown();
 }
 
-/// Ends when the session does, or the worker's drain time is over.
-async fn watch(worker: &Worker, known: Option<Rc<Known>>) -> End {
+/// Ends when the session does, when nothing is said for `idle`, or when the worker's drain time is over.
+async fn watch(worker: &Worker, known: Option<Rc<Known>>, idle: Option<Duration>, activity: &Activity<'_>) -> End {
     let mut epoch = worker.door.revocations.epoch();
     loop {
         timer::sleep(WATCH_EVERY).await;
         if worker.draining.get() {
             return End::Drain;
+        }
+        if idle.is_some_and(|idle| activity.has_stopped(idle)) {
+            return End::Idle;
         }
         let Some(known) = &known else { continue };
         if !known.session.is_valid_at(worker.clock.unix()) {

@@ -10,6 +10,7 @@ use super::exchange::Exchange;
 use super::failure::Failure;
 use super::worker::Worker;
 use crate::plan::identity::Identity;
+use crate::plan::route::Route;
 use crate::plan::session::Session;
 
 /// Life of an assertion, in seconds (Pomerium: five minutes).
@@ -38,11 +39,13 @@ struct Made {
     lines: Rc<[u8]>,
 }
 
+/// The name of the field that carries the assertion; its line is the first.
+const ASSERTION: &str = "x-pomerium-jwt-assertion";
+
 /// The header lines that vouch for the exchange's session (or for nobody), each ending in CR LF; `None` when the route
-/// passes no identity.
+/// vouches for nobody.
 pub fn lines(worker: &Worker, exchange: &Exchange) -> Result<Option<Rc<[u8]>>, Failure> {
-    let passes = exchange.route().is_some_and(|route| route.pass_identity);
-    if !passes {
+    if !exchange.route().is_some_and(Route::vouches) {
         return Ok(None);
     }
     let known = exchange.session.known.as_deref();
@@ -63,6 +66,13 @@ pub fn lines(worker: &Worker, exchange: &Exchange) -> Result<Option<Rc<[u8]>>, F
     Ok(Some(lines))
 }
 
+/// The assertion in [`lines`].
+pub fn assertion(lines: &[u8]) -> &[u8] {
+    let start = (ASSERTION.len() + ": ".len()).min(lines.len());
+    let end = memchr::memchr(b'\r', lines).unwrap_or(lines.len());
+    lines.get(start..end).unwrap_or_default()
+}
+
 fn make(identity: &Identity, session: Option<&Session>, audience: &str, now: i64) -> Result<Vec<u8>, Failure> {
     let claims = claims(identity, session, audience, now);
     let assertion = identity.signer.sign(&claims).map_err(|error| {
@@ -70,7 +80,7 @@ fn make(identity: &Identity, session: Option<&Session>, audience: &str, now: i64
         Failure::Internal("the assertion could not be signed")
     })?;
     let mut lines = Vec::with_capacity(assertion.len() + 64);
-    push_line(&mut lines, "x-pomerium-jwt-assertion", assertion.as_bytes());
+    push_line(&mut lines, ASSERTION, assertion.as_bytes());
     for (header, claim) in &identity.claim_headers {
         let value = claims.get(&**claim).map(as_text).unwrap_or_default();
         push_line(&mut lines, header, &header_value(&value));
@@ -156,6 +166,15 @@ mod tests {
     fn a_claim_can_not_end_its_line() {
         assert_eq!(header_value("a\r\nX-Evil: 1\0é"), b"a%0D%0AX-Evil: 1%00%C3%A9");
         assert!(header_value(&"x".repeat(CLAIM_BYTES_MAX + 1)).is_empty());
+    }
+
+    #[test]
+    fn the_assertion_is_found_in_its_line() {
+        let mut lines = Vec::new();
+        push_line(&mut lines, ASSERTION, b"a.b.c");
+        push_line(&mut lines, "x-pomerium-claim-email", b"x");
+        assert_eq!(assertion(&lines), b"a.b.c");
+        assert_eq!(assertion(b""), b"");
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub struct Listener {
     pub insecure: bool,
     /// `use_proxy_protocol`, and whom to believe; `None` when off.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// `http_redirect_addr`: where clear requests are sent on to https.
+    pub redirect: Option<SocketAddr>,
     /// `metrics_address`.
     pub metrics: Option<SocketAddr>,
     /// `workers`: data-plane threads, 1 to 1024.

@@ -5,6 +5,7 @@
 
 pub mod certificate;
 pub mod cluster;
+pub mod field_rules;
 pub mod identity;
 pub mod limits;
 pub mod listener;
@@ -28,6 +29,7 @@ pub struct Plan {
     pub timeouts: timeouts::Timeouts,
     pub limits: limits::Limits,
     pub path_rules: crate::http::path::PathRules,
+    pub field_rules: field_rules::FieldRules,
     pub logs: Logs,
 }
 

@@ -32,6 +32,8 @@ pub struct Record<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Upstream,
+    /// The route itself: a redirect or a fixed response.
+    Route,
     /// One of our own pages.
     Portal,
     NoRoute,
@@ -48,8 +50,9 @@ pub enum Source {
 
 impl Source {
     /// Every source, in the order of their metric cells.
-    pub const ALL: [Source; 12] = [
+    pub const ALL: [Source; 13] = [
         Source::Upstream,
+        Source::Route,
         Source::Portal,
         Source::NoRoute,
         Source::AuthDeny,
@@ -67,6 +70,7 @@ impl Source {
     pub fn label(self) -> &'static str {
         match self {
             Source::Upstream => "upstream",
+            Source::Route => "route",
             Source::Portal => "portal",
             Source::NoRoute => "no_route",
             Source::AuthDeny => "authz_deny",

@@ -67,7 +67,7 @@ fn both_versions_and_nothing_older() {
 }
 
 #[test]
-fn the_protocol_is_http_1_1() {
+fn the_protocol_is_chosen_by_alpn() {
     let upstream = Upstream::echo();
     let vallum = Vallum::start(settings(&upstream, json!([])));
     let offer = |protocols: &[&str]| {
@@ -75,11 +75,13 @@ fn the_protocol_is_http_1_1() {
         config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
         Wire::tls_with(vallum.address, HOST, Arc::new(config))
     };
-    for protocols in [&["h2", "http/1.1"][..], &["http/1.1"]] {
-        let mut wire = offer(protocols).expect("a handshake");
-        assert_eq!(wire.session().alpn_protocol(), Some(&b"http/1.1"[..]));
-        assert_eq!(wire.ask(get(HOST, "/", "")).status, 200);
-    }
+    let chosen =
+        |protocols: &[&str]| offer(protocols).expect("a handshake").session().alpn_protocol().map(<[u8]>::to_vec);
+    assert_eq!(chosen(&["http/1.1", "h2"]), Some(b"h2".to_vec()), "ours is the choice (RFC 7301 section 3.2)");
+    assert_eq!(chosen(&["h2"]), Some(b"h2".to_vec()));
+    let mut wire = offer(&["http/1.1"]).expect("a handshake");
+    assert_eq!(wire.session().alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert_eq!(wire.ask(get(HOST, "/", "")).status, 200);
     assert!(offer(&["spdy/1"]).is_err(), "a client that speaks nothing that we do is told so (RFC 7301 section 3.2)");
     assert!(offer(&[]).expect("a handshake").session().alpn_protocol().is_none());
 }

@@ -1,7 +1,6 @@
 //! The metrics server: `GET /metrics` on `metrics_address`, for Prometheus and nobody else.
 //!
-//! Bounded like everything that faces a network: connections, the size and time of a request's head, the age of a
-//! connection, and how many scrapes are made at the same time.
+//! Bounded like everything that faces a network, and by how many scrapes are made at the same time.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,26 +11,22 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::plain::{self, Bounds};
 use crate::telemetry::metrics::Catalogue;
 
-/// Most connections at the same time; further ones wait in the listener's backlog.
-pub const CONNECTIONS_MAX: usize = 64;
-/// Longest time for the head of a request, counted from the end of the one before.
-pub const HEAD_SECONDS_MAX: u64 = 30;
-/// Longest life of a connection; scrapers connect again.
-pub const CONNECTION_SECONDS_MAX: u64 = 600;
-/// Largest head of a request, in bytes.
-pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// What the server lets happen to it. Scrapers whose connection is too old connect again.
+pub const BOUNDS: Bounds = Bounds {
+    name: "metrics",
+    connections_max: 64,
+    head: Duration::from_secs(30),
+    head_bytes_max: 16 * 1024,
+    life: Duration::from_secs(600),
+};
 /// Most scrapes that are made at the same time; further ones wait.
 pub const SCRAPES_MAX: usize = 2;
-/// Pause after a failed accept (no descriptors left, most likely).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What runs before each scrape, to bring values up to date that nobody pushes.
 pub type BeforeScrape = Arc<dyn Fn() + Send + Sync>;
@@ -45,42 +40,12 @@ struct Scraping {
 
 /// Serves scrapes until the future is dropped; then open connections close too.
 pub async fn serve(listener: TcpListener, catalogue: Arc<Catalogue>, before: BeforeScrape) -> Infallible {
-    let router = router(catalogue, before);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = tokio::task::JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        // The semaphore is never closed, so there is always a place to wait for.
-        let Ok(place) = places.clone().acquire_owned().await else { continue };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                connections.spawn(async move {
-                    answer(stream, router).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the metrics listener could not accept");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
+    plain::serve(listener, router(catalogue, before), BOUNDS).await
 }
 
 fn router(catalogue: Arc<Catalogue>, before: BeforeScrape) -> Router {
     let turns = Arc::new(Semaphore::new(SCRAPES_MAX));
     Router::new().route("/metrics", get(scrape)).with_state(Scraping { catalogue, before, turns })
-}
-
-async fn answer(stream: TcpStream, router: Router) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // How a scraper's connection ends is its own affair.
-    let _ = tokio::time::timeout(Duration::from_secs(CONNECTION_SECONDS_MAX), connection).await;
 }
 
 async fn scrape(State(scraping): State<Scraping>) -> Response {
@@ -100,6 +65,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU64, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     async fn started(before: BeforeScrape) -> (std::net::SocketAddr, tokio::task::JoinHandle<Infallible>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -138,7 +104,8 @@ mod tests {
             assert!(got.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {got}");
         }
         let big =
-            ask(address, &format!("GET /metrics HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(2 * HEAD_BYTES_MAX))).await;
+            ask(address, &format!("GET /metrics HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(2 * BOUNDS.head_bytes_max)))
+                .await;
         assert!(big.starts_with("HTTP/1.1 431 "), "{big}");
         assert_eq!(hooks.load(Ordering::Relaxed), 2);
         server.abort();
@@ -148,7 +115,7 @@ mod tests {
     async fn a_place_that_is_left_is_taken_again() {
         let (address, server) = started(Arc::new(|| {})).await;
         let mut silent = Vec::new();
-        for _ in 0..2 * CONNECTIONS_MAX {
+        for _ in 0..2 * BOUNDS.connections_max {
             silent.push(TcpStream::connect(address).await.unwrap());
         }
         drop(silent);

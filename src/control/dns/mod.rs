@@ -142,7 +142,7 @@ impl Resolver {
 }
 
 fn upstreams(plan: &Plan) -> Vec<Upstream<'_>> {
-    plan.routes.iter().map(|route| (&*route.name, &*route.cluster)).collect()
+    plan.routes.iter().filter_map(|route| Some((&*route.name, &**route.action.cluster()?))).collect()
 }
 
 /// The distinct names among the targets.

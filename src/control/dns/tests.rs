@@ -272,7 +272,7 @@ async fn a_plan_is_filled_and_counted() {
     std::fs::write(&file, text).unwrap();
     let plan = crate::control::config::load(Some(&file), &Default::default(), 1).unwrap().plan;
     resolver.resolve(&plan).await;
-    let cluster = plan.routes.iter().next().unwrap().cluster.clone();
+    let cluster = plan.routes.iter().next().unwrap().action.cluster().unwrap().clone();
     assert_eq!(addresses(&cluster), ["10.0.0.1:80", "10.0.0.2:80"]);
     let scrape = || resolver.0.catalogue.render().unwrap();
     let counts = |route: &str, up: usize, down: usize| {

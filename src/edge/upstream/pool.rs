@@ -64,6 +64,7 @@ impl Pool {
         connection.writer.rest();
         connection.deadline.clear_read();
         connection.deadline.clear_write();
+        connection.deadline.clear_total();
         connection.reader.arm();
         let mut map = self.idle.borrow_mut();
         let idle = map.entry(connection.key).or_default();

@@ -2,22 +2,29 @@
 
 use std::io::Write;
 
-use crate::edge::exchange::{Exchange, Upgrade};
+use crate::edge::exchange::Exchange;
+use crate::edge::rewrite::{self, Rewritten};
 use crate::edge::session::own_credentials;
 use crate::http::cookie;
 use crate::http::fields::{self, FieldKind};
 use crate::http::framing::BodyLength;
 use crate::http::head::Field;
 use crate::plan::cluster::Endpoint;
+use crate::plan::field_rules::Underscores;
 use crate::plan::route::Route;
+use crate::plan::route::rewrite::HostRewrite;
 
 /// Query parameter that may hold a session token.
 const TOKEN_PARAMETER: &str = "pomerium_session=";
+
+/// Between two addresses of X-Forwarded-For.
+const SEPARATOR: &str = ", ";
 
 /// Appends the request head to `out` and notes the X-Forwarded-For that it carries.
 pub fn write_head(
     exchange: &mut Exchange,
     route: &Route,
+    rewritten: &Rewritten,
     endpoint: &Endpoint,
     vouched: Option<&[u8]>,
     out: &mut Vec<u8>,
@@ -25,24 +32,17 @@ pub fn write_head(
     if exchange.forwarded_for.is_empty() {
         exchange.forwarded_for = forwarded_for(exchange);
     }
-    let upgrade = exchange.normal.upgrade == Some(Upgrade::WebSocket);
-    write_request_line(exchange, out);
-    write_host(exchange, route, endpoint, out);
+    write_request_line(exchange, rewritten, out);
+    write_host(exchange, route, rewritten, endpoint, out);
     let nominated = Nominated::of(exchange);
     for field in exchange.head.fields() {
         copy(exchange, route, field, &nominated, out);
     }
-    if !is_removed(route, "x-forwarded-for") {
-        line(out, b"x-forwarded-for", exchange.forwarded_for.as_bytes());
-    }
-    line(out, b"x-forwarded-proto", exchange.client.scheme().as_bytes());
-    line(out, b"x-request-id", exchange.request_id.as_bytes());
-    for (name, value) in &route.request_headers_set {
-        if !is_removed(route, name) {
-            line(out, name.as_bytes(), value.as_bytes());
-        }
-    }
-    if let Some(lines) = vouched {
+    write_own(route, "x-forwarded-for", exchange.forwarded_for.as_bytes(), out);
+    write_own(route, "x-forwarded-proto", exchange.scheme().as_bytes(), out);
+    write_own(route, "x-request-id", exchange.request_id.as_bytes(), out);
+    write_set(exchange, route, vouched, out);
+    if let Some(lines) = vouched.filter(|_| route.pass_identity) {
         write_vouched(route, lines, out);
     }
     match exchange.normal.body {
@@ -54,17 +54,22 @@ pub fn write_head(
         BodyLength::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         BodyLength::None | BodyLength::UntilClose => {}
     }
-    if upgrade {
-        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+    if let Some(protocol) = exchange.upgrade_name() {
+        out.extend_from_slice(b"connection: upgrade\r\n");
+        line(out, b"upgrade", protocol);
     }
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_request_line(exchange: &Exchange, out: &mut Vec<u8>) {
+fn write_request_line(exchange: &Exchange, rewritten: &Rewritten, out: &mut Vec<u8>) {
     out.extend_from_slice(exchange.method().as_bytes());
     out.push(b' ');
-    // `OPTIONS *` is kept as it was asked.
-    let target = if exchange.head.target() == b"*" { "*" } else { exchange.path() };
+    let target = match &rewritten.path {
+        Some(path) => path,
+        // `OPTIONS *` is kept as it was asked.
+        None if exchange.head.target() == b"*" => "*",
+        None => exchange.path(),
+    };
     out.extend_from_slice(target.as_bytes());
     match exchange.query() {
         Some(query) if query.contains(TOKEN_PARAMETER) => {
@@ -82,10 +87,8 @@ fn write_request_line(exchange: &Exchange, out: &mut Vec<u8>) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-/// The endpoint's own name, or the client's when the route preserves it; when rewritten, the client's goes into
-/// X-Forwarded-Host.
-fn write_host(exchange: &Exchange, route: &Route, endpoint: &Endpoint, out: &mut Vec<u8>) {
-    let set = route.request_headers_set.iter().find(|(name, _)| &**name == "host");
+/// The host that the route wants; when that is not the client's, the client's goes into X-Forwarded-Host.
+fn write_host(exchange: &Exchange, route: &Route, rewritten: &Rewritten, endpoint: &Endpoint, out: &mut Vec<u8>) {
     let asked = &exchange.normal.authority;
     let write_asked = |out: &mut Vec<u8>| {
         out.extend_from_slice(asked.host.as_bytes());
@@ -94,17 +97,44 @@ fn write_host(exchange: &Exchange, route: &Route, endpoint: &Endpoint, out: &mut
         }
         out.extend_from_slice(b"\r\n");
     };
-    out.extend_from_slice(b"host: ");
-    if route.preserve_host && set.is_none() {
-        write_asked(out);
-        return;
-    }
-    let host = set.map_or(&*endpoint.authority, |(_, value)| value);
-    out.extend_from_slice(host.as_bytes());
-    out.extend_from_slice(b"\r\n");
-    if !is_removed(route, "x-forwarded-host") {
+    let host: &str = match (&rewritten.host, &route.host_rewrite) {
+        (Some(host), _) => host,
+        (None, HostRewrite::Literal(host)) => host,
+        (None, HostRewrite::Endpoint) => &endpoint.authority,
+        (None, HostRewrite::Client | HostRewrite::Field(_) | HostRewrite::Path(_)) => {
+            out.extend_from_slice(b"host: ");
+            return write_asked(out);
+        }
+    };
+    line(out, b"host", host.as_bytes());
+    if !is_replaced(route, b"x-forwarded-host") {
         out.extend_from_slice(b"x-forwarded-host: ");
         write_asked(out);
+    }
+}
+
+/// A field of ours, unless the route says otherwise or there is nothing to say.
+fn write_own(route: &Route, name: &str, value: &[u8], out: &mut Vec<u8>) {
+    if !value.is_empty() && !is_replaced(route, name.as_bytes()) {
+        line(out, name.as_bytes(), value);
+    }
+}
+
+/// `set_request_headers`, but for those that the route removes.
+fn write_set(exchange: &Exchange, route: &Route, vouched: Option<&[u8]>, out: &mut Vec<u8>) {
+    for (name, value) in &route.request_headers_set {
+        if route.request_headers_removed.contains(name) {
+            continue;
+        }
+        match value.as_text() {
+            Some(text) => line(out, name.as_bytes(), text.as_bytes()),
+            None => {
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b": ");
+                rewrite::expand(exchange, value, vouched, out);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
     }
 }
 
@@ -119,7 +149,9 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
         K::Host | K::ContentLength | K::TransferEncoding | K::Connection | K::KeepAlive | K::ProxyConnection => {}
         K::ProxyAuthenticate | K::ProxyAuthorization | K::Te | K::Trailer | K::Upgrade | K::Expect => {}
         K::Identity | K::ForwardedFor | K::ForwardedProto | K::ForwardedHost | K::ForwardedOther => {}
-        K::RequestId | K::Underscore => {}
+        K::RequestId => {}
+        // Names that some servers would take for one of the above are no names of the client's own.
+        K::Underscore if !passes_with_underscore(exchange, name) => {}
         K::Cookie => {
             let kept = cookie::without(value, &exchange.plan.identity.cookie.name);
             if !kept.is_empty() {
@@ -140,8 +172,8 @@ fn is_replaced(route: &Route, name: &[u8]) -> bool {
         || route.request_headers_removed.iter().any(|k| same(k))
 }
 
-fn is_removed(route: &Route, name: &str) -> bool {
-    route.request_headers_removed.iter().any(|removed| &**removed == name)
+fn passes_with_underscore(exchange: &Exchange, name: &[u8]) -> bool {
+    exchange.plan.field_rules.underscores == Underscores::Allow && !fields::is_disguise(name)
 }
 
 /// Identity lines, but for those that the route removes.
@@ -158,7 +190,7 @@ fn write_vouched(route: &Route, lines: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// What the client said, and the peer that we saw.
+/// What the client said, and (unless `skip_xff_append`) the peer that we saw.
 fn forwarded_for(exchange: &Exchange) -> String {
     let mut text = String::new();
     for value in exchange.head.all(FieldKind::ForwardedFor) {
@@ -166,10 +198,13 @@ fn forwarded_for(exchange: &Exchange) -> String {
             && !value.is_empty()
         {
             text.push_str(value);
-            text.push_str(", ");
+            text.push_str(SEPARATOR);
         }
     }
-    text.push_str(&exchange.client.address.ip().to_canonical().to_string());
+    match exchange.plan.field_rules.skip_append {
+        true => text.truncate(text.len().saturating_sub(SEPARATOR.len())),
+        false => text.push_str(&exchange.client.address.ip().to_canonical().to_string()),
+    }
     text
 }
 

@@ -1,5 +1,6 @@
 //! The response as it is read from the upstream and as the client gets it. The upstream is not trusted with framing.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use crate::edge::codec::HeadSink;
@@ -21,6 +22,8 @@ pub struct Response {
     pub body: BodyLength,
     /// The upstream keeps the connection open.
     pub keep_alive: bool,
+    /// Its type is `text/event-stream`: it has no end of its own.
+    pub is_event_stream: bool,
 }
 
 /// What the first bytes of the inbox hold.
@@ -90,11 +93,8 @@ fn translate(
     if !(100..=599).contains(&status) {
         return Err(Failure::UpstreamProtocol("the status is out of range"));
     }
-    if status == 101 && exchange.normal.upgrade.is_none() {
-        return Err(Failure::UpstreamProtocol("101 without a request to upgrade"));
-    }
-    if status == 101 && !switches_to_websocket(response) {
-        return Err(Failure::UpstreamProtocol("101 to another protocol than was asked for"));
+    if status == 101 && !switches_to(exchange.upgrade_name(), response) {
+        return Err(Failure::UpstreamProtocol("101 to a protocol that was not asked for"));
     }
     if (100..200).contains(&status) && status != 101 {
         return Ok(Found::Interim(length));
@@ -105,10 +105,20 @@ fn translate(
         .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
     let keep_alive = version == 1 && body != BodyLength::UntilClose && !says_close(response);
     match head {
-        HeadSink::H1(out) => write_head(route, response, status, body, close, out),
+        HeadSink::H1(out) => write_head(exchange, route, response, status, body, close, out),
         HeadSink::H2(stream) => send_head(route, response, status, body, stream)?,
     }
-    Ok(Found::Final(Response { status, body, keep_alive }, length))
+    let is_event_stream = body != BodyLength::None && is_event_stream(response);
+    Ok(Found::Final(Response { status, body, keep_alive, is_event_stream }, length))
+}
+
+fn is_event_stream(response: &httparse::Response<'_, '_>) -> bool {
+    const TYPE: &[u8] = b"text/event-stream";
+    let of_type = |value: &[u8]| {
+        value.get(..TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+            && matches!(value.get(TYPE.len()), None | Some(b';' | b' ' | b'\t'))
+    };
+    response.headers.iter().any(|header| header.name.eq_ignore_ascii_case("content-type") && of_type(header.value))
 }
 
 fn says_close(response: &httparse::Response<'_, '_>) -> bool {
@@ -131,13 +141,15 @@ fn is_nominated(response: &httparse::Response<'_, '_>, name: &[u8]) -> bool {
     connection_options(response).any(|option| option.eq_ignore_ascii_case(name)) && fields::may_be_nominated(name)
 }
 
-/// Whether a 101 names the one protocol that may have been asked for.
-fn switches_to_websocket(response: &httparse::Response<'_, '_>) -> bool {
+/// Whether a 101 names the one protocol that was asked for.
+fn switches_to(asked: Option<&[u8]>, response: &httparse::Response<'_, '_>) -> bool {
     let mut named = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("upgrade"));
-    named.next().is_some_and(|header| header.value.eq_ignore_ascii_case(b"websocket")) && named.next().is_none()
+    let (Some(asked), Some(header), None) = (asked, named.next(), named.next()) else { return false };
+    header.value.eq_ignore_ascii_case(asked)
 }
 
 fn write_head(
+    exchange: &Exchange,
     route: &Route,
     response: &httparse::Response<'_, '_>,
     status: u16,
@@ -146,13 +158,14 @@ fn write_head(
     out: &mut Vec<u8>,
 ) {
     write_status_line(status, out);
-    for header in kept(route, response, status, body) {
-        line(out, header.name.as_bytes(), header.value);
+    for (name, value) in kept(route, response, status, body) {
+        line(out, name, &value);
     }
     for (name, value) in &route.response_headers {
         line(out, name.as_bytes(), value.as_bytes());
     }
-    write_framing(status, body, close, out);
+    let upgrade = exchange.upgrade_name().filter(|_| status == 101);
+    write_framing(upgrade, body, close, out);
 }
 
 /// The head on a stream of HTTP/2.
@@ -168,24 +181,26 @@ fn send_head(
         BodyLength::Fixed(bytes) => Some((&b"content-length"[..], length.format(bytes).as_bytes())),
         _ => None,
     };
-    let theirs = kept(route, response, status, body).map(|header| (header.name.as_bytes(), header.value));
+    let theirs: Vec<(&[u8], Cow<'_, [u8]>)> = kept(route, response, status, body).collect();
+    let theirs = theirs.iter().map(|(name, value)| (*name, &**value));
     let ours = route.response_headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     stream
         .send_head(status, theirs.chain(ours).chain(length), body == BodyLength::None)
         .map_err(|_| Failure::ClientGone)
 }
 
-/// The upstream's fields that go on to the client: not those of its connection, nor those that the route sets.
+/// The upstream's fields that go on to the client, some rewritten: not those of its connection, nor those that the route
+/// sets.
 fn kept<'r>(
     route: &'r Route,
     response: &'r httparse::Response<'_, '_>,
     status: u16,
     body: BodyLength,
-) -> impl Iterator<Item = &'r httparse::Header<'r>> {
+) -> impl Iterator<Item = (&'r [u8], Cow<'r, [u8]>)> {
     let nominates = nominates(response);
     // An answer without a body may still tell its length (HEAD, 304).
     let tells_length = body == BodyLength::None && status != 101 && status != 204;
-    response.headers.iter().filter(move |header| {
+    let passed = response.headers.iter().filter(move |header| {
         let name = header.name.as_bytes();
         let hops = match fields::classify(name) {
             FieldKind::ContentLength => !tells_length,
@@ -200,7 +215,16 @@ fn kept<'r>(
             _ => nominates && is_nominated(response, name),
         };
         !hops && !route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()))
-    })
+    });
+    passed.map(|header| (header.name.as_bytes(), rewritten(route, header.name.as_bytes(), header.value)))
+}
+
+/// `rewrite_response_headers`: the value, with its beginning replaced by the first rule that fits.
+fn rewritten<'r>(route: &Route, name: &[u8], value: &'r [u8]) -> Cow<'r, [u8]> {
+    let mut rules = route.response_rewrites.iter().filter(|rule| name.eq_ignore_ascii_case(rule.name.as_bytes()));
+    let found =
+        rules.find_map(|rule| Some([rule.value.as_bytes(), value.strip_prefix(rule.prefix.as_bytes())?].concat()));
+    found.map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
 /// `HTTP/1.1 200 OK` with the standard reason phrase.
@@ -218,7 +242,7 @@ pub fn write_status_line(status: u16, out: &mut Vec<u8>) {
 }
 
 /// How long the body is, and whether the connection goes on; ends the head.
-fn write_framing(status: u16, body: BodyLength, close: bool, out: &mut Vec<u8>) {
+fn write_framing(upgrade: Option<&[u8]>, body: BodyLength, close: bool, out: &mut Vec<u8>) {
     match body {
         BodyLength::None => {}
         BodyLength::Fixed(length) => {
@@ -228,8 +252,9 @@ fn write_framing(status: u16, body: BodyLength, close: bool, out: &mut Vec<u8>) 
         }
         BodyLength::Chunked | BodyLength::UntilClose => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
-    if status == 101 {
-        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+    if let Some(protocol) = upgrade {
+        out.extend_from_slice(b"connection: upgrade\r\n");
+        line(out, b"upgrade", protocol);
     } else if close {
         out.extend_from_slice(b"connection: close\r\n");
     }
@@ -239,6 +264,10 @@ fn write_framing(status: u16, body: BodyLength, close: bool, out: &mut Vec<u8>) 
 fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
+    line_end(out, value);
+}
+
+fn line_end(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }

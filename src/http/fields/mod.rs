@@ -192,6 +192,13 @@ pub fn has_underscore(name: &[u8]) -> bool {
     memchr::memchr(b'_', name).is_some()
 }
 
+/// Whether the name, with hyphens for underscores, is that of a field that means something here: a server that folds
+/// names would see two of it.
+pub fn is_disguise(name: &[u8]) -> bool {
+    let unfolded: Vec<u8> = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).collect();
+    has_underscore(name) && (classify(&unfolded) != FieldKind::Other || is_hop_by_hop(&unfolded))
+}
+
 /// Whether this is a field name or another token (RFC 9110 section 5.6.2).
 pub fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|&byte| is_token_byte(byte))

@@ -1,45 +1,81 @@
 //! Routes: which one a request belongs to, and what is done with it. The route is chosen once, here.
 
+pub mod action;
+pub mod rewrite;
+pub mod template;
+pub mod upgrades;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
 
-use super::cluster::Cluster;
 use super::policy::Policy;
+pub use action::Action;
+use rewrite::{HostRewrite, PathRewrite};
+use template::Template;
+use upgrades::Upgrades;
 
 /// One route, compiled.
 #[derive(Debug)]
 pub struct Route {
     /// Position in the table; fixed for the life of a plan.
     pub index: usize,
-    /// Stable over reloads: a hash of from, prefix, path, regex and to.
+    /// Stable over reloads: a hash of from, prefix, path, regex and to, redirect or response.
     pub id: u64,
     /// As in logs and metrics: the configured `name`, else a slug of `from` and six hex digits of the id.
     pub name: Box<str>,
     pub from: From,
     pub path: PathRule,
-    pub cluster: Arc<Cluster>,
+    pub action: Action,
     pub policy: Policy,
+    /// `None`: the path is forwarded as it was asked for.
+    pub path_rewrite: Option<PathRewrite>,
+    pub host_rewrite: HostRewrite,
     /// `set_request_headers`: names in lower case.
-    pub request_headers_set: Vec<(Box<str>, Box<str>)>,
+    pub request_headers_set: Vec<(Box<str>, Template)>,
     /// `remove_request_headers`: names in lower case; applied after the set ones.
     pub request_headers_removed: Vec<Box<str>>,
     /// Defaults, global and route `set_response_headers`, merged: names in lower case. They replace the upstream's.
     pub response_headers: Vec<(Box<str>, Box<str>)>,
+    /// `rewrite_response_headers`: for each field of the upstream's the first that fits.
+    pub response_rewrites: Vec<ResponseRewrite>,
     /// `pass_identity_headers`.
     pub pass_identity: bool,
-    /// `preserve_host_header`.
-    pub preserve_host: bool,
-    /// `allow_websockets`.
-    pub websockets: bool,
+    /// `allow_websockets`, `allow_spdy`, `allow_upgrades`.
+    pub upgrades: Upgrades,
     /// From the end of the request to the end of the response; `None`: no limit.
     pub timeout: Option<Duration>,
     /// `max_request_body_bytes` (ours): largest request body; `None`: no limit.
     pub request_body_max: Option<u64>,
+    /// The timeout is that of every route, not this one's own: it does not cut event streams.
+    pub timeout_is_default: bool,
+    /// Between two reads of a response or, either way, of an upgraded connection; `None`: no limit.
+    pub idle_timeout: Option<Duration>,
     /// `show_error_details`.
     pub show_error_details: bool,
+}
+
+impl Route {
+    /// Whether requests carry an assertion: among the identity fields, or where `set_request_headers` refers to it.
+    pub fn vouches(&self) -> bool {
+        self.pass_identity || self.request_headers_set.iter().any(|(_, value)| value.vouches())
+    }
+
+    /// Whether it matters who is asking.
+    pub fn asks_who(&self) -> bool {
+        self.policy.needs_session() || self.vouches()
+    }
+}
+
+/// One entry of `rewrite_response_headers`: a value that begins with `prefix` begins with `value` instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseRewrite {
+    /// In lower case.
+    pub name: Box<str>,
+    pub prefix: Box<str>,
+    pub value: Box<str>,
 }
 
 /// `from`, taken apart.
@@ -50,6 +86,8 @@ pub struct From {
     pub host: HostRule,
     /// `None`: any port.
     pub port: Option<u16>,
+    /// The scheme's own port, which is meant where a client names none.
+    pub default_port: u16,
 }
 
 #[derive(Debug, Clone)]
@@ -132,7 +170,7 @@ impl Table {
         self.routes.is_empty()
     }
 
-    /// Whether any route answers for this authority (host in normal form, port if the client named one).
+    /// Whether any route answers for this authority (host in normal form, port if one was named).
     pub fn knows_host(&self, host: &str, port: Option<u16>) -> bool {
         self.of_host(host, port).next().is_some()
     }
@@ -149,17 +187,27 @@ impl Table {
         }
     }
 
-    /// Exact hosts shadow wildcard hosts altogether, as virtual hosts do in Pomerium.
+    /// The port on which `host` is to be asked over TLS: `None` when no route answers for it on any port, `Some(None)` when
+    /// one does on every port.
+    pub fn port_of(&self, host: &str) -> Option<Option<u16>> {
+        let first = self.of_name(host).next()?;
+        Some(if self.of_name(host).any(|route| route.from.port.is_none()) { None } else { first.from.port })
+    }
+
     fn of_host<'a>(&'a self, host: &'a str, port: Option<u16>) -> impl Iterator<Item = &'a Arc<Route>> + 'a {
+        self.of_name(host).filter(move |route| {
+            let from = &route.from;
+            from.port.is_none_or(|wanted| port.unwrap_or(from.default_port) == wanted)
+        })
+    }
+
+    /// Exact hosts shadow wildcard hosts altogether, as virtual hosts do in Pomerium.
+    fn of_name<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Arc<Route>> + 'a {
         let exact = self.exact.get(host).map(Vec::as_slice).unwrap_or_default();
         let wildcard = if exact.is_empty() { self.wildcard.as_slice() } else { &[] };
-        exact.iter().chain(wildcard).map(|&index| &self.routes[index]).filter(move |route| {
-            let port_fits = route.from.port.is_none_or(|wanted| port.unwrap_or(443) == wanted);
-            port_fits
-                && match &route.from.host {
-                    HostRule::Exact(_) => true,
-                    HostRule::Wildcard(pattern) => pattern.is_match(host),
-                }
+        exact.iter().chain(wildcard).map(|&index| &self.routes[index]).filter(move |route| match &route.from.host {
+            HostRule::Exact(_) => true,
+            HostRule::Wildcard(pattern) => pattern.is_match(host),
         })
     }
 }

@@ -52,7 +52,8 @@ pub(super) fn from(typed: &Typed<String>, desk: &Desk) -> Option<From> {
     } else {
         HostRule::Exact(host(&parts.bracketed_host(), typed, desk)?)
     };
-    Some(From { url: text.into(), host, port: parts.port })
+    let default_port = if parts.scheme == "http" { 80 } else { 443 };
+    Some(From { url: text.into(), host, port: parts.port, default_port })
 }
 
 /// The host in the very form to which requests are brought.
@@ -96,18 +97,31 @@ pub(super) fn path_rule(section: &Section, desk: &Desk) -> Option<PathRule> {
 
 /// The expression, made to match whole paths only.
 fn path_pattern(typed: &Typed<String>, desk: &Desk) -> Option<Regex> {
-    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build();
+    compiled(typed, desk, |text| {
+        // Alone first: an unbalanced expression must not become balanced by what is put around it. The line end closes
+        // a comment of the `x` flag.
+        build(text).and_then(|_| build(&format!(r"\A(?:{text})\z")).or_else(|_| build(&format!("\\A(?:{text}\n)\\z"))))
+    })
+}
+
+/// The expression as it is, to be looked for anywhere.
+pub(super) fn expression(typed: &Typed<String>, desk: &Desk) -> Option<Regex> {
+    compiled(typed, desk, build)
+}
+
+fn build(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build()
+}
+
+/// The expression of bounded length and size, or its problem.
+fn compiled(typed: &Typed<String>, desk: &Desk, build: impl Fn(&str) -> Result<Regex, regex::Error>) -> Option<Regex> {
     let text = &typed.value;
     if text.len() > REGEX_TEXT_MAX {
         let message = format!("`{}`: the expression is longer than {REGEX_TEXT_MAX} bytes", typed.path);
         desk.problems.add(typed.error(message));
         return None;
     }
-    // Alone first: an unbalanced expression must not become balanced by what is put around it. The line end closes a
-    // comment of the `x` flag.
-    let built =
-        build(text).and_then(|_| build(&format!(r"\A(?:{text})\z")).or_else(|_| build(&format!("\\A(?:{text}\n)\\z"))));
-    match built {
+    match build(text) {
         Ok(regex) => Some(regex),
         Err(regex::Error::CompiledTooBig(limit)) => {
             let message = format!("`{}`: the expression needs more than {limit} bytes once compiled", typed.path);

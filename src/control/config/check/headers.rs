@@ -2,7 +2,10 @@
 
 use super::super::problem::Finding;
 use super::super::section::{Desk, Opt, Typed};
+use super::super::sections::route::ResponseRewrite as Typing;
 use crate::http::fields;
+use crate::plan::route::ResponseRewrite;
+use crate::plan::route::template::{Part, Template};
 
 /// Header fields by name (lower case) and value.
 pub(super) type Fields = Vec<(Box<str>, Box<str>)>;
@@ -26,7 +29,7 @@ fn is_value(value: &str) -> bool {
     value.len() <= VALUE_BYTES_MAX && fields::value_is_clean(value.as_bytes())
 }
 
-fn name_problem(name: &str) -> Option<String> {
+pub(super) fn name_problem(name: &str) -> Option<String> {
     if !fields::is_token(name.as_bytes()) || name.len() > NAME_BYTES_MAX {
         return Some(format!("{name:?} is not a header name"));
     }
@@ -59,8 +62,8 @@ fn read(pairs: &[(String, Typed<String>)], desk: &Desk, problem: impl Fn(&str, &
     found
 }
 
-/// `set_request_headers`: references to the session are refused, `$$` becomes `$`.
-pub(super) fn set_on_request(pairs: &Pairs, desk: &Desk) -> Fields {
+/// `set_request_headers`, compiled; references to what is not known here are errors or warnings.
+pub(super) fn set_on_request(pairs: &Pairs, desk: &Desk) -> Vec<(Box<str>, Template)> {
     let Some(typed) = pairs else { return Vec::new() };
     let set = read(&typed.value, desk, |name, value| {
         let path = format!("{}.{name}", typed.path);
@@ -71,28 +74,52 @@ pub(super) fn set_on_request(pairs: &Pairs, desk: &Desk) -> Fields {
         if fields::canonical_is_identity(name.as_bytes()) {
             return refuse("headers that vouch for a person cannot be set".to_owned());
         }
-        let reference = reference(value)?;
-        refuse(format!("{reference} is not supported by this version yet"))
+        let unsupported = Template::parse(value).unsupported.into_iter().next()?;
+        refuse(format!("{unsupported} is not supported by this version yet"))
     });
-    set.into_iter().map(|(name, value)| (name, value.replace("$$", "$").into())).collect()
+    let compile = |(name, value): (Box<str>, Box<str>)| {
+        let parsed = Template::parse(&value);
+        for always_empty in parsed.unknown.iter().cloned().chain(parsed.template.parts().iter().filter_map(unreadable))
+        {
+            let path = format!("{}.{name}", typed.path);
+            let message = format!("`{path}`: {always_empty} is always empty");
+            desk.problems.add(Finding::warning(&typed.spot, &path, message));
+        }
+        (name, parsed.template)
+    };
+    set.into_iter().map(compile).collect()
 }
 
-/// The first reference to the session in a value: `$pomerium.name`, `${pomerium.name}`.
-fn reference(value: &str) -> Option<String> {
-    let mut rest = value;
-    while let Some(at) = rest.find('$') {
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            rest = after;
-            continue;
+/// A reference to a field that nobody may read because no client may say it.
+fn unreadable(part: &Part) -> Option<String> {
+    match part {
+        Part::Field(name) if fields::canonical_is_identity(name.as_bytes()) => {
+            Some(format!("$pomerium.request.headers[{name:?}]"))
         }
-        let inner = rest.strip_prefix('{').unwrap_or(rest);
-        if inner.starts_with("pomerium.") {
-            let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || "._".contains(c))).unwrap_or(inner.len());
-            return Some(format!("${}", &inner[..end]));
+        _ => None,
+    }
+}
+
+/// `rewrite_response_headers`; problems are collected.
+pub(super) fn response_rewrites(list: &[Typing], desk: &Desk) -> Vec<ResponseRewrite> {
+    let mut rewrites = Vec::with_capacity(list.len());
+    for typing in list {
+        let text = |opt: &Opt<String>| opt.as_ref().map_or(String::new(), |typed| typed.value.clone());
+        let (name, prefix, value) = (text(&typing.header), text(&typing.prefix), text(&typing.value));
+        let name = name.trim().to_ascii_lowercase();
+        let wrong = name_problem(&name).or_else(|| {
+            let fine = is_value(&prefix) && is_value(&value);
+            (!fine).then(|| format!("the prefix or value for {name:?} holds a control character or is too long"))
+        });
+        match wrong {
+            Some(message) => {
+                let message = format!("`{}`: {message}", typing.entry.path);
+                desk.problems.add(typing.entry.error(message));
+            }
+            None => rewrites.push(ResponseRewrite { name: name.into(), prefix: prefix.into(), value: value.into() }),
         }
     }
-    None
+    rewrites
 }
 
 /// `remove_request_headers`.
@@ -148,21 +175,6 @@ fn is_disabled(pairs: &[(String, Typed<String>)]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn references_are_found_and_dollars_are_not() {
-        for (value, expected) in [
-            ("plain", None),
-            ("$5 and $$pomerium.jwt", None),
-            ("cost $", None),
-            ("Bearer $pomerium.access_token", Some("$pomerium.access_token")),
-            ("${pomerium.jwt}x", Some("$pomerium.jwt")),
-            ("$$${pomerium.id_token}", Some("$pomerium.id_token")),
-            ("${pomerium.request.headers[\"X\"]}", Some("$pomerium.request.headers")),
-        ] {
-            assert_eq!(reference(value).as_deref(), expected, "{value}");
-        }
-    }
 
     #[test]
     fn names_and_values_are_judged() {

@@ -11,6 +11,7 @@ use super::super::sections::listener::{Listener as Section, WORKERS_MAX};
 use super::address::{self, AddressError};
 use crate::http::path::{EscapedSlashes, PathRules};
 use crate::plan::Logs;
+use crate::plan::field_rules::{FieldRules, Underscores};
 use crate::plan::listener::{Listener, ProxyProtocol};
 use crate::plan::timeouts::Timeouts;
 
@@ -27,6 +28,7 @@ pub(super) fn listener(section: &Section, desk: &Desk) -> Listener {
         address: listen_address(section, desk),
         insecure: on(&section.insecure_server, false),
         proxy_protocol: proxy_protocol(section, desk),
+        redirect: section.redirect_address.as_ref().and_then(|typed| redirect(typed, desk)),
         metrics: section.metrics_address.as_ref().and_then(|typed| metrics(typed, desk)),
         workers: section.workers.as_ref().map_or_else(processors, |typed| typed.value as usize),
     }
@@ -46,6 +48,18 @@ fn listen_address(section: &Section, desk: &Desk) -> SocketAddr {
         desk.problems.add(typed.error(message));
         default
     })
+}
+
+/// `http_redirect_addr`; port 0 lets the system choose.
+fn redirect(typed: &Typed<String>, desk: &Desk) -> Option<SocketAddr> {
+    if typed.value.trim().is_empty() {
+        return None;
+    }
+    let refused = |_| {
+        let expected = "expected `:PORT`, `ADDRESS:PORT` or `localhost:PORT`";
+        desk.problems.add(typed.error(format!("`http_redirect_addr`: {expected}, found {:?}", typed.value)));
+    };
+    address::parse(&typed.value).map_err(refused).ok()
 }
 
 /// `metrics_address`; unlike Pomerium, port 0 is taken and lets the system choose.
@@ -186,6 +200,26 @@ pub(super) fn path_rules(section: &Section, desk: &Desk) -> PathRules {
         normalize: on(&section.normalize_path, true),
         merge_slashes: on(&section.merge_slashes, true),
         escaped_slashes,
+    }
+}
+
+pub(super) fn field_rules(section: &Section, desk: &Desk) -> FieldRules {
+    let underscores = section.underscores.as_ref().map_or(Underscores::Reject, |typed| {
+        match typed.value.trim().to_ascii_lowercase().as_str() {
+            "allow" => Underscores::Allow,
+            "" | "reject_request" => Underscores::Reject,
+            "drop_header" => Underscores::Drop,
+            _ => {
+                let message = format!("unsupported enum value {} for headers_with_underscores_action", typed.value);
+                desk.problems.add(typed.error(message).help("one of allow, reject_request, drop_header"));
+                Underscores::Reject
+            }
+        }
+    });
+    FieldRules {
+        underscores,
+        trusted_hops: section.trusted_hops.as_ref().map_or(0, |typed| u32::try_from(typed.value).unwrap_or(u32::MAX)),
+        skip_append: on(&section.skip_xff_append, false),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod address;
+mod answer;
 mod certificates;
 mod from;
 mod headers;
@@ -9,10 +10,12 @@ mod identity;
 mod limits;
 mod listener;
 mod provider;
+mod rewrite;
 mod route;
 mod secrets;
 mod shadow;
 mod to;
+mod upgrades;
 mod upstream_tls;
 mod url;
 
@@ -42,6 +45,7 @@ pub(super) fn check(
     across(sections, &identity, &certificates, listener.insecure, &routes, desk);
     let (logs, level) = listener::logs(&sections.listener, desk);
     let path_rules = listener::path_rules(&sections.listener, desk);
+    let field_rules = listener::field_rules(&sections.listener, desk);
     let identity = whole_identity(sections, identity, fallback, desk);
     let plan = Plan {
         generation,
@@ -54,6 +58,7 @@ pub(super) fn check(
         timeouts: listener::timeouts(&sections.listener),
         limits: limits::limits(&sections.listener.limits, desk),
         path_rules,
+        field_rules,
         logs,
     };
     Some((plan, level))
@@ -67,6 +72,7 @@ fn routes<'s>(sections: &'s Sections, certificates: &Index, desk: &Desk) -> Vec<
         pass_identity: listener::on(&sections.pass_identity_headers, false),
         upstream_timeout: listener::upstream_timeout(&sections.listener),
         request_body_max: limits::request_body(&sections.listener.limits.request_body, None),
+        upgrades: upgrades::names(&sections.listener.allow_upgrades, desk),
     };
     sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect()
 }
@@ -88,6 +94,7 @@ fn across(
         let of_routes = hosts.iter().map(String::as_str).zip(routes.iter().map(|checked| checked.from));
         certificates::covers(certificates, of_routes.chain(own), desk);
     }
+    answer::circles(routes, insecure, desk);
     let exact: Vec<&str> = routes
         .iter()
         .filter_map(|checked| match &checked.route.from.host {

@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use super::super::hash::Fnv;
 use super::super::problem::Finding;
-use super::super::section::{Desk, Typed};
+use super::super::section::{Desk, Opt, Typed};
 use super::super::sections::route::Route as Section;
 use super::headers::{self, Fields};
 use super::listener::{FOREVER, on};
 use super::upstream_tls::Clients;
-use super::{access, from, limits, to};
-use crate::plan::route::{HostRule, Route};
+use super::{access, answer, from, limits, rewrite, to, upgrades};
+use crate::plan::cluster::Target;
+use crate::plan::route::{Action, HostRule, Route};
 
 /// Longest part of a route's default name that is taken from `from`.
 const SLUG_BYTES_MAX: usize = 64;
+
+/// The default of `idle_timeout`, as Envoy's for streams.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What all routes share.
 pub(super) struct Common {
@@ -24,6 +28,8 @@ pub(super) struct Common {
     pub(super) pass_identity: bool,
     pub(super) upstream_timeout: Option<Duration>,
     pub(super) request_body_max: Option<u64>,
+    /// `allow_upgrades`.
+    pub(super) upgrades: Vec<Box<str>>,
 }
 
 /// A route and what is needed to talk about it.
@@ -52,35 +58,70 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         let message = "config: policy should have either `to` or `redirect` or `response` defined";
         desk.problems.add(Finding::error(&section.spot, &section.path_of_route, message));
     }
-    let targets = to::targets(section, desk);
     let whole = Typed { value: (), path: section.path_of_route.clone(), spot: section.spot.clone() };
     let policy = access::policy(&section.access, &whole, desk);
     let id = id(section);
     let name = name(section, id);
-    let cluster = targets.and_then(|targets| to::cluster(section, &name, targets, &mut common.clients, desk));
-    let request_headers_set = headers::set_on_request(&section.set_request_headers, desk);
-    let request_headers_removed = headers::removed_from_request(&section.remove_request_headers, desk);
-    let response_headers = headers::on_route_responses(&common.response_headers, &section.set_response_headers, desk);
-    let websockets = on(&section.upstream.websockets, false);
+    let targets = to::targets(section, desk);
+    let of_target = targets.as_ref().and_then(|(_, path)| path.clone());
+    let path_rewrite = rewrite::path(&section.rewrite, of_target.as_ref(), desk);
+    let host_rewrite = rewrite::host(&section.rewrite, desk);
+    let action = action(section, &name, targets.map(|(targets, _)| targets), common, desk);
+    let upgrades = upgrades::upgrades(&section.upstream, &common.upgrades, desk);
+    let (timeout, idle_timeout) = timeouts(section, upgrades.allows_websocket(), common.upstream_timeout);
     let route = Route {
         index: 0,
         id,
         name,
         from: from?,
         path: path?,
-        cluster: Arc::new(cluster?),
+        action: action?,
         policy: policy?,
-        request_headers_set,
-        request_headers_removed,
-        response_headers,
+        path_rewrite,
+        host_rewrite: host_rewrite?,
+        request_headers_set: headers::set_on_request(&section.set_request_headers, desk),
+        request_headers_removed: headers::removed_from_request(&section.remove_request_headers, desk),
+        response_headers: headers::on_route_responses(&common.response_headers, &section.set_response_headers, desk),
+        response_rewrites: headers::response_rewrites(&section.rewrite_response_headers, desk),
         pass_identity: on(&section.pass_identity_headers, common.pass_identity),
-        preserve_host: on(&section.upstream.preserve_host, false),
-        websockets,
-        timeout: timeout(section, websockets, common.upstream_timeout),
+        upgrades,
+        timeout,
+        timeout_is_default: section.upstream.timeout.is_none(),
+        idle_timeout,
         request_body_max: limits::request_body(&section.max_request_body_bytes, common.request_body_max),
         show_error_details: on(&section.show_error_details, false),
     };
     Some(Checked { route, section, from: source? })
+}
+
+/// `to`, `redirect` or `response`; exactly one of them.
+fn action(
+    section: &Section,
+    name: &str,
+    targets: Option<Vec<Target>>,
+    common: &mut Common,
+    desk: &Desk,
+) -> Option<Action> {
+    let redirect = section.redirect.as_ref().map(|typed| (&typed.whole, answer::redirect(typed, desk)));
+    let response = section.response.as_ref().map(|typed| (&typed.whole, answer::response(typed, desk)));
+    let named = [
+        section.to.as_ref().map(|typed| typed.with(())),
+        redirect.as_ref().map(|r| r.0.clone()),
+        response.as_ref().map(|r| r.0.clone()),
+    ];
+    let mut named = named.into_iter().flatten();
+    if let (Some(first), Some(second)) = (named.next(), named.next()) {
+        let message = format!("`{}` cannot stand beside `{}`: a route does one of them", second.path, first.path);
+        desk.problems.add(second.error(message).related(&first.spot, "the other one"));
+        return None;
+    }
+    if let Some((_, redirect)) = redirect {
+        return redirect.map(Action::Redirect);
+    }
+    if let Some((_, response)) = response {
+        return response.map(Action::Respond);
+    }
+    to::cluster(section, name, targets?, &mut common.clients, desk).map(|cluster| Action::Forward(Arc::new(cluster)))
 }
 
 fn source<'s>(section: &'s Section, desk: &Desk) -> Option<&'s Typed<String>> {
@@ -92,16 +133,17 @@ fn source<'s>(section: &'s Section, desk: &Desk) -> Option<&'s Typed<String>> {
     section.from.as_ref()
 }
 
-/// A route that lets WebSockets through has no limit unless it names one; 0 means no limit.
-fn timeout(section: &Section, websockets: bool, default: Option<Duration>) -> Option<Duration> {
-    match &section.upstream.timeout {
+/// For the whole response, and between two reads. A route that lets WebSockets through has no limit unless it names one; 0
+/// means no limit.
+fn timeouts(section: &Section, websockets: bool, default: Option<Duration>) -> (Option<Duration>, Option<Duration>) {
+    let limit = |typed: &Opt<Duration>, default: Option<Duration>| match typed {
         Some(typed) => (!typed.value.is_zero()).then(|| typed.value.min(FOREVER)),
-        None if websockets => None,
-        None => default,
-    }
+        None => default.filter(|_| !websockets),
+    };
+    (limit(&section.upstream.timeout, default), limit(&section.upstream.idle_timeout, Some(IDLE_TIMEOUT)))
 }
 
-/// A hash of from, prefix, path, regex and to.
+/// A hash of from, prefix, path, regex and to, redirect or response.
 fn id(section: &Section) -> u64 {
     let text = |opt: &Option<Typed<String>>| opt.as_ref().map_or("", |typed| typed.value.trim()).to_owned();
     let mut sum = Fnv::new();
@@ -110,6 +152,19 @@ fn id(section: &Section) -> u64 {
     }
     for target in section.to.iter().flat_map(|typed| &typed.value) {
         sum = sum.part(target.url.value.trim().as_bytes()).part(&target.weight.unwrap_or(0).to_le_bytes());
+    }
+    if let Some(redirect) = &section.redirect {
+        let number = |opt: &Option<Typed<u64>>| opt.as_ref().map_or(0, |typed| typed.value).to_le_bytes();
+        let flag = |opt: &Option<Typed<bool>>| [u8::from(on(opt, false))];
+        for part in [&redirect.scheme, &redirect.host, &redirect.path, &redirect.prefix] {
+            sum = sum.part(text(part).as_bytes());
+        }
+        sum = sum.part(&number(&redirect.port)).part(&number(&redirect.status));
+        sum = sum.part(&flag(&redirect.https)).part(&flag(&redirect.strip_query));
+    }
+    if let Some(response) = &section.response {
+        let status = response.status.as_ref().map_or(0, |typed| typed.value);
+        sum = sum.part(&status.to_le_bytes()).part(text(&response.body).as_bytes());
     }
     sum.sum()
 }

@@ -15,8 +15,8 @@ use crate::plan::cluster::{Cluster, Endpoint, Endpoints, Target};
 /// Most URLs in one `to`.
 pub const TARGETS_MAX: usize = 1024;
 
-/// The targets of a route; problems are collected.
-pub(super) fn targets(section: &Section, desk: &Desk) -> Option<Vec<Target>> {
+/// The targets of a route, and the path that stands in the first URL, if one does; problems are collected.
+pub(super) fn targets(section: &Section, desk: &Desk) -> Option<(Vec<Target>, Option<Typed<String>>)> {
     let typed = section.to.as_ref()?;
     if typed.value.is_empty() {
         desk.problems.add(typed.error("url list is empty"));
@@ -33,11 +33,23 @@ pub(super) fn targets(section: &Section, desk: &Desk) -> Option<Vec<Target>> {
         desk.problems.add(typed.error(message));
         return None;
     }
+    let path = common_path(&parsed, &typed.value, desk);
     let mut targets = Vec::with_capacity(parsed.len());
     for ((parts, weight), typing) in parsed.into_iter().zip(weights).zip(&typed.value) {
         targets.push(target(section, parts, weight, typing, desk)?);
     }
-    Some(targets)
+    Some((targets, path))
+}
+
+/// The path of the first URL, which is that of all.
+fn common_path(parsed: &[Parts], typing: &[Typing], desk: &Desk) -> Option<Typed<String>> {
+    let (first, typed) = parsed.first().zip(typing.first())?;
+    let other = parsed.iter().zip(typing).find(|(parts, _)| parts.path != first.path);
+    if let Some((_, other)) = other {
+        let message = format!("`{}`: the path of the first URL is used for all", other.url.path);
+        desk.problems.add(other.url.warning(message).help("give each URL of one `to` the same path"));
+    }
+    first.has_path().then(|| typed.url.with(first.path.clone()))
 }
 
 fn parts(typed: &Typed<String>, desk: &Desk) -> Option<Parts> {
@@ -107,9 +119,6 @@ fn target(section: &Section, parts: Parts, weight: u32, typing: &Typing, desk: &
         }
         other => return refuse(format!("`to`: unknown scheme {other}://, expected http or https")),
     };
-    if parts.has_path() {
-        return refuse("path in to is not supported by this version yet".to_owned());
-    }
     if parts.host.contains('*') {
         return refuse(format!("`to`: the host {} holds a wildcard", parts.host));
     }

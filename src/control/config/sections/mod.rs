@@ -1,5 +1,6 @@
 //! What was typed: plain types, one per part of the configuration. What it means is decided in `check`.
 
+pub(super) mod answer;
 pub(super) mod certificate;
 pub(super) mod identity;
 pub(super) mod listener;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::problem::Spot;
 use super::super::section::{Choice, Opt, Section, Typed, mismatch};
 use super::super::text::tree::{Tree, Value};
+use super::answer::{self, Redirect, Response};
 use crate::http::framing::MAX_CONTENT_LENGTH;
 
 #[derive(Debug)]
@@ -18,17 +19,43 @@ pub(in super::super) struct Route {
     pub(in super::super) to: Opt<Vec<Target>>,
     /// Whether `to` or what may stand in its place was typed at all.
     pub(in super::super) has_answer: bool,
+    pub(in super::super) redirect: Option<Redirect>,
+    pub(in super::super) response: Option<Response>,
     pub(in super::super) prefix: Opt<String>,
     pub(in super::super) path: Opt<String>,
     pub(in super::super) regex: Opt<String>,
     pub(in super::super) access: Access,
     pub(in super::super) upstream: Upstream,
+    pub(in super::super) rewrite: Rewrite,
     pub(in super::super) pass_identity_headers: Opt<bool>,
     pub(in super::super) set_request_headers: Opt<Vec<(String, Typed<String>)>>,
     pub(in super::super) remove_request_headers: Opt<Vec<Typed<String>>>,
     pub(in super::super) set_response_headers: Opt<Vec<(String, Typed<String>)>>,
+    pub(in super::super) rewrite_response_headers: Vec<ResponseRewrite>,
     pub(in super::super) show_error_details: Opt<bool>,
     pub(in super::super) max_request_body_bytes: Opt<u64>,
+}
+
+/// What becomes of path and host on their way.
+#[derive(Debug, Default)]
+pub(in super::super) struct Rewrite {
+    pub(in super::super) prefix: Opt<String>,
+    pub(in super::super) pattern: Opt<String>,
+    pub(in super::super) substitution: Opt<String>,
+    pub(in super::super) host: Opt<String>,
+    pub(in super::super) host_header: Opt<String>,
+    pub(in super::super) host_pattern: Opt<String>,
+    pub(in super::super) host_substitution: Opt<String>,
+    pub(in super::super) preserve_host: Opt<bool>,
+}
+
+/// One entry of `rewrite_response_headers`.
+#[derive(Debug)]
+pub(in super::super) struct ResponseRewrite {
+    pub(in super::super) entry: Typed<()>,
+    pub(in super::super) header: Opt<String>,
+    pub(in super::super) prefix: Opt<String>,
+    pub(in super::super) value: Opt<String>,
 }
 
 /// One URL of `to`, with its weight as typed.
@@ -53,9 +80,11 @@ pub(in super::super) struct Access {
 /// How the upstream is spoken to.
 #[derive(Debug, Default)]
 pub(in super::super) struct Upstream {
-    pub(in super::super) preserve_host: Opt<bool>,
     pub(in super::super) websockets: Opt<bool>,
+    pub(in super::super) spdy: Opt<bool>,
+    pub(in super::super) upgrades: Opt<Vec<Typed<String>>>,
     pub(in super::super) timeout: Opt<Duration>,
+    pub(in super::super) idle_timeout: Opt<Duration>,
     pub(in super::super) skip_verify: Opt<bool>,
     /// `tls_upstream_server_name`, else `tls_server_name`.
     pub(in super::super) server_name: Opt<String>,
@@ -70,25 +99,70 @@ pub(super) fn read(section: &Section<'_>) -> Route {
         from: section.text("from"),
         to: section.tree("to").and_then(|typed| targets(section, &typed)),
         has_answer: ["to", "redirect", "response"].iter().any(|key| section.has(key)),
+        redirect: answer::redirect(section),
+        response: answer::response(section),
         prefix: section.text("prefix"),
         path: section.text("path"),
         regex: section.text("regex"),
         access: access(section),
         upstream: upstream(section),
+        rewrite: rewrite(section),
         pass_identity_headers: section.flag("pass_identity_headers"),
         set_request_headers: section.pairs("set_request_headers"),
         remove_request_headers: section.list("remove_request_headers"),
         set_response_headers: section.pairs("set_response_headers"),
+        rewrite_response_headers: response_rewrites(section),
         show_error_details: section.flag("show_error_details"),
         max_request_body_bytes: section.whole("max_request_body_bytes", 0..=MAX_CONTENT_LENGTH),
     }
 }
 
+fn rewrite(section: &Section<'_>) -> Rewrite {
+    Rewrite {
+        prefix: section.text("prefix_rewrite"),
+        pattern: section.text("regex_rewrite_pattern"),
+        substitution: section.text("regex_rewrite_substitution"),
+        host: section.text("host_rewrite"),
+        host_header: section.text("host_rewrite_header"),
+        host_pattern: section.text("host_path_regex_rewrite_pattern"),
+        host_substitution: section.text("host_path_regex_rewrite_substitution"),
+        preserve_host: section.flag("preserve_host_header"),
+    }
+}
+
+/// `rewrite_response_headers`: a list of {header, prefix, value}.
+fn response_rewrites(section: &Section<'_>) -> Vec<ResponseRewrite> {
+    let Some(typed) = section.tree("rewrite_response_headers") else { return Vec::new() };
+    let Value::List(list) = &typed.value.value else {
+        section.desk().problems.add(mismatch(&typed, "a list of {header, prefix, value}"));
+        return Vec::new();
+    };
+    let one = |(index, tree): (usize, &Tree)| {
+        let path = format!("{}[{index}]", typed.path);
+        let Value::Map(entries) = &tree.value else {
+            let element = Typed { value: tree, path, spot: tree.spot.clone() };
+            section.desk().problems.add(mismatch(&element, "a map with `header`, `prefix` and `value`"));
+            return None;
+        };
+        let inner = Section::new(entries, path.clone(), &tree.spot, section.desk());
+        let entry = Typed { value: (), path, spot: tree.spot.clone() };
+        Some(ResponseRewrite {
+            entry,
+            header: inner.text("header"),
+            prefix: inner.text("prefix"),
+            value: inner.text("value"),
+        })
+    };
+    list.iter().enumerate().filter_map(one).collect()
+}
+
 fn upstream(section: &Section<'_>) -> Upstream {
     Upstream {
-        preserve_host: section.flag("preserve_host_header"),
         websockets: section.flag("allow_websockets"),
+        spdy: section.flag("allow_spdy"),
+        upgrades: section.list("allow_upgrades"),
         timeout: section.duration("timeout"),
+        idle_timeout: section.duration("idle_timeout"),
         skip_verify: section.flag("tls_skip_verify"),
         server_name: section.text("tls_upstream_server_name").or_else(|| section.text("tls_server_name")),
         custom_ca: section.choice("tls_custom_ca"),

@@ -1,6 +1,7 @@
 //! The pipeline as a whole: text in, plan or problems out.
 
 mod access;
+mod actions;
 mod certificates;
 mod hostile;
 mod identity;
@@ -99,7 +100,7 @@ routes:
     let loaded = load_text(text).unwrap();
     let route = loaded.plan.routes.iter().next().unwrap();
     assert!(route.pass_identity && route.policy.needs_session());
-    assert_eq!(route.cluster.endpoints.load().len(), 2);
+    assert_eq!(route.action.cluster().unwrap().endpoints.load().len(), 2);
     assert_eq!(loaded.plan.listener.address, "[::]:443".parse().unwrap());
     let warnings: Vec<_> = loaded.warnings.iter().map(|w| w.key.as_str()).collect();
     assert_eq!(warnings, ["certificates", "cookie_secret", "shared_secret"]);

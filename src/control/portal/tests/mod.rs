@@ -26,9 +26,11 @@ use crate::crypto::jws::Signer;
 use crate::crypto::secret::Secret;
 use crate::link::portal::{self, Portal, Visit};
 use crate::link::revocations::Revocations;
-use crate::plan::cluster::{Cluster, Endpoints};
 use crate::plan::identity::{ClientSecret, Cookie, Identity, Provider, SameSite};
 use crate::plan::policy::Policy;
+use crate::plan::route::action::{Action, Reply};
+use crate::plan::route::rewrite::HostRewrite;
+use crate::plan::route::upgrades::Upgrades;
 use crate::plan::route::{From, HostRule, PathRule, Route, Table};
 use crate::plan::session::Session;
 use crate::plan::{Logs, Plan, certificate, listener, sign_in as location, timeouts};
@@ -53,6 +55,7 @@ fn plan_with(authenticate: Option<&str>, issuer: &str) -> Plan {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             insecure: false,
             proxy_protocol: None,
+            redirect: None,
             metrics: None,
             workers: 1,
         },
@@ -92,6 +95,7 @@ fn plan_with(authenticate: Option<&str>, issuer: &str) -> Plan {
         timeouts: timeouts::Timeouts::default(),
         limits: Default::default(),
         path_rules: crate::http::path::PathRules::default(),
+        field_rules: Default::default(),
         logs: Logs { access: false, authorize: false },
     }
 }
@@ -101,24 +105,22 @@ fn route(host: HostRule, port: Option<u16>) -> Route {
         index: 0,
         id: 1,
         name: "app".into(),
-        from: From { url: "https://app.example".into(), host, port },
+        from: From { url: "https://app.example".into(), host, port, default_port: 443 },
         path: PathRule::All,
-        cluster: Arc::new(Cluster {
-            name: "app".into(),
-            targets: Vec::new(),
-            tls: None,
-            tls_key: 0,
-            endpoints: arc_swap::ArcSwap::from_pointee(Endpoints::default()),
-        }),
+        action: Action::Respond(Reply { status: 200, body: "".into() }),
         policy: Policy::default(),
+        path_rewrite: None,
+        host_rewrite: HostRewrite::Endpoint,
         request_headers_set: Vec::new(),
         request_headers_removed: Vec::new(),
         response_headers: Vec::new(),
+        response_rewrites: Vec::new(),
         pass_identity: false,
-        preserve_host: false,
-        websockets: false,
+        upgrades: Upgrades::default(),
         timeout: None,
         request_body_max: None,
+        timeout_is_default: false,
+        idle_timeout: None,
         show_error_details: false,
     }
 }
