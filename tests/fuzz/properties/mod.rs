@@ -13,7 +13,10 @@ mod streams;
 mod street;
 
 /// Every target by its name, which is also that of its corpus.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+/// A property by the name of its target.
+type Named = (&'static str, fn(&[u8]));
+
+pub const ALL: &[Named] = &[
     ("request_head", message::request_head),
     ("framing", message::framing),
     ("chunked", message::chunked),
