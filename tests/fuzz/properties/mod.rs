@@ -12,10 +12,10 @@ mod preface;
 mod streams;
 mod street;
 
-/// Every target by its name, which is also that of its corpus.
 /// A property by the name of its target.
 type Named = (&'static str, fn(&[u8]));
 
+/// Every target by its name, which is also that of its corpus.
 pub const ALL: &[Named] = &[
     ("request_head", message::request_head),
     ("framing", message::framing),
