@@ -101,11 +101,11 @@ impl Connection {
         if self.is_idle(id) {
             return Err(ConnectionError::protocol("window_update_on_idle_stream"));
         }
-        // Streams that are over may still get window updates.
-        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.closed().is_none()) else { return Ok(()) };
         if increment == 0 {
             return self.stream_error(id, ErrorCode::PROTOCOL_ERROR, "window_update_zero");
         }
+        // Streams that are over may still get window updates.
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.closed().is_none()) else { return Ok(()) };
         match stream.outbound.move_by(increment) {
             true => Ok(()),
             false => self.stream_error(id, ErrorCode::FLOW_CONTROL_ERROR, "window_overflow"),
@@ -145,9 +145,6 @@ impl Connection {
         if self.is_idle(id) {
             return Err(ConnectionError::new(code, cause));
         }
-        match self.streams.get(id).is_some_and(|stream| stream.closed().is_none()) {
-            true => self.stream_error(id, code, cause),
-            false => self.meters.spend(Abuse::Stale),
-        }
+        self.stream_error(id, code, cause)
     }
 }

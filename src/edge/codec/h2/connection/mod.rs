@@ -221,7 +221,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The client broke a rule on a stream that it had opened: the stream is reset, and that is counted.
+    /// The client broke a rule on a stream that it had opened: the stream is reset, even if it is over, and that is counted.
     fn stream_error(&mut self, id: u32, code: ErrorCode, cause: &'static str) -> Result<(), ConnectionError> {
         self.meters.spend(Abuse::Violation)?;
         self.write_reset(id, code)?;

@@ -174,6 +174,27 @@ fn frames_on_streams_that_ended() {
 }
 
 #[test]
+fn malformed_frames_on_streams_that_ended_are_answered() {
+    for (late, code) in [
+        (frame(kind::PRIORITY, 0, 1, &[0; 4]), E::FRAME_SIZE_ERROR),
+        (priority(1, 1), E::PROTOCOL_ERROR),
+        (window_update(1, 0), E::PROTOCOL_ERROR),
+    ] {
+        for released in [false, true] {
+            let mut server = Server::new();
+            server.take(&get(1)).unwrap();
+            server.connection.send_head(StreamId(1), 204, std::iter::empty(), true).unwrap();
+            if released {
+                server.connection.release(StreamId(1));
+            }
+            server.take(&late).unwrap();
+            assert_eq!(server.reset_code(1), Some(code), "{late:?}");
+            assert_eq!(server.events().len(), 1);
+        }
+    }
+}
+
+#[test]
 fn frames_that_cross_our_reset_are_ignored() {
     for released in [false, true] {
         let mut server = Server::new();
