@@ -15,10 +15,11 @@ use super::{report, systemd};
 use crate::control::config::{Loaded, Reloader};
 use crate::control::dev::{self, Prepared};
 use crate::control::{admin, dns, identity, redirect};
+use crate::edge::gate::Gate;
 use crate::edge::tls;
 use crate::link;
 use crate::link::feed::Feed;
-use crate::net::driver;
+use crate::net::{descriptors, driver};
 use crate::telemetry::logging::{self, Format, Level};
 use crate::telemetry::metrics::Catalogue;
 
@@ -55,6 +56,7 @@ fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::
     report::warn(&loaded.warnings);
     let listener = loaded.plan.listener.clone();
     let driver = choose_driver();
+    let descriptors = raise_descriptors();
     let listeners = workers::bind(listener.address, listener.workers)?;
     let address = listeners.first().map_or(Ok(listener.address), std::net::TcpListener::local_addr)?;
     let metrics = Catalogue::new();
@@ -91,7 +93,9 @@ fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::
             }
         });
     }
-    let shared = Shared { driver, tls: tls::server_config(edge.feed.clone())?, door: edge, metrics: metrics.clone() };
+    let tls = tls::server_config(edge.feed.clone())?;
+    let gate = Arc::new(Gate::new(descriptors));
+    let shared = Shared { driver, tls, door: edge, metrics: metrics.clone(), gate };
     let workers = Workers::start(listeners, &shared)?;
     runtime.spawn(Reloading { reloader, feed, metrics, resolver }.attend(signals, workers.stopper()));
     announce(address, &listener, driver.name());
@@ -111,6 +115,17 @@ fn choose_driver() -> driver::Driver {
         }
     }
     driver
+}
+
+/// Takes as many descriptors as the system allows: each connection needs one, and mostly a second to its endpoint.
+fn raise_descriptors() -> u64 {
+    match descriptors::raise_limit() {
+        Ok(limit) => tracing::info!(limit, "descriptors"),
+        Err(error) => {
+            tracing::warn!(error = %error, limit = descriptors::limit(), "the limit of descriptors stays as it is")
+        }
+    }
+    descriptors::limit()
 }
 
 async fn start_resolver(loaded: &Loaded, metrics: &Arc<Catalogue>) -> anyhow::Result<dns::Resolver> {

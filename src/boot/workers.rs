@@ -10,6 +10,7 @@ use std::thread;
 use anyhow::Context;
 use rustls::ServerConfig;
 
+use crate::edge::gate::Gate;
 use crate::edge::worker::{self, Setup};
 use crate::link::EdgeDoor;
 use crate::net::driver::Driver;
@@ -29,6 +30,7 @@ pub struct Shared {
     pub door: EdgeDoor,
     pub tls: Arc<ServerConfig>,
     pub metrics: Arc<Catalogue>,
+    pub gate: Arc<Gate>,
 }
 
 /// Binds one listener per worker; with port 0 the first one's port is taken for all.
@@ -63,6 +65,7 @@ impl Workers {
                 door: shared.door.clone(),
                 tls: shared.tls.clone(),
                 metrics: shared.metrics.clone(),
+                gate: shared.gate.clone(),
                 stop: stop.clone(),
             };
             let sender = sender.clone();

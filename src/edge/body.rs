@@ -22,6 +22,16 @@ pub enum Outgoing {
     Chunked,
 }
 
+impl Outgoing {
+    /// The framing for a body of which so much is known.
+    pub fn of(body: BodyLength) -> Self {
+        match body {
+            BodyLength::Chunked | BodyLength::UntilClose => Outgoing::Chunked,
+            BodyLength::None | BodyLength::Fixed(_) => Outgoing::Plain,
+        }
+    }
+}
+
 /// The body is malformed; the connection it came by is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -88,7 +98,7 @@ impl Incoming {
             }
         };
         if self.is_ended() {
-            self.finish(outgoing, out);
+            write_end(outgoing, out);
         }
         Ok(size)
     }
@@ -102,12 +112,6 @@ impl Incoming {
                 Ok(())
             }
             Incoming::Fixed(_) | Incoming::Chunked(_) => Err(Malformed("the body was cut short")),
-        }
-    }
-
-    fn finish(&self, outgoing: Outgoing, out: &mut Vec<u8>) {
-        if outgoing == Outgoing::Chunked {
-            out.extend_from_slice(LAST_CHUNK);
         }
     }
 }
@@ -141,7 +145,15 @@ fn pass_chunks(
     }
 }
 
-fn write_data(data: &[u8], outgoing: Outgoing, out: &mut Vec<u8>) {
+/// Appends what ends a body in the framing `outgoing`.
+pub fn write_end(outgoing: Outgoing, out: &mut Vec<u8>) {
+    if outgoing == Outgoing::Chunked {
+        out.extend_from_slice(LAST_CHUNK);
+    }
+}
+
+/// Appends body bytes in the framing `outgoing`.
+pub fn write_data(data: &[u8], outgoing: Outgoing, out: &mut Vec<u8>) {
     if data.is_empty() {
         return;
     }

@@ -7,7 +7,13 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use crate::net::tcp::Control;
+use crate::net::tcp::{Control, Presence};
+
+/// A client that waits for less long is not looked after.
+const WAITING_LOOKED_AFTER_MS: u64 = 500;
+/// A client that sends no more may still be there and wait for its answer, or may have closed: nothing on the wire
+/// tells. It is believed to wait for this long.
+const HALF_CLOSED_MS_MAX: u64 = 5_000;
 
 /// The deadline of one socket.
 pub struct Deadline {
@@ -18,9 +24,23 @@ pub struct Deadline {
     /// The same for all that is read, whatever is read meanwhile.
     total_ms: Cell<u64>,
     fired: Cell<bool>,
-    /// Whether the socket may be closed at once when the worker drains (it is between two requests).
-    idle: Cell<bool>,
+    /// Since when the socket is between two requests and may be closed at once; 0: it is not.
+    idle_since_ms: Cell<u64>,
+    awaited: Awaited,
     control: Control,
+}
+
+/// What a client waits for, so that an endpoint need not work for one who is gone.
+#[derive(Default)]
+struct Awaited {
+    /// The endpoint's socket.
+    from: RefCell<Option<Rc<Deadline>>>,
+    since_ms: Cell<u64>,
+    /// Nothing of the answer was sent yet.
+    is_due: Cell<bool>,
+    /// When the client was first seen to send no more; 0: it was not.
+    ended_ms: Cell<u64>,
+    is_gone: Cell<bool>,
 }
 
 impl Deadline {
@@ -51,8 +71,16 @@ impl Deadline {
         self.total_ms.set(0);
     }
 
-    fn is_late(&self, now_ms: u64) -> bool {
-        [&self.read_ms, &self.write_ms, &self.total_ms].into_iter().map(Cell::get).any(|at| at != 0 && at <= now_ms)
+    /// Ends what is late at `now_ms`. A late read ends the reading alone: there may be an answer to give still.
+    fn check(&self, now_ms: u64) {
+        let is_late = |at: &Cell<u64>| at.get() != 0 && at.get() <= now_ms;
+        if is_late(&self.write_ms) {
+            self.clear_write();
+            self.fire();
+        } else if (is_late(&self.read_ms) || is_late(&self.total_ms)) && !self.fired.get() {
+            self.fired.set(true);
+            self.control.shutdown_read();
+        }
     }
 
     /// Whether the socket was shut down because it was late.
@@ -60,8 +88,61 @@ impl Deadline {
         self.fired.get()
     }
 
-    pub fn set_idle(&self, idle: bool) {
-        self.idle.set(idle);
+    /// The socket is between two requests since `now_ms`.
+    pub fn set_idle(&self, now_ms: u64) {
+        self.idle_since_ms.set(now_ms.max(1));
+    }
+
+    pub fn clear_idle(&self) {
+        self.idle_since_ms.set(0);
+    }
+
+    fn is_idle_since(&self, at_ms: u64) -> bool {
+        let since = self.idle_since_ms.get();
+        since != 0 && since <= at_ms
+    }
+
+    /// This client waits for an answer from `endpoint`. From now on the tick looks whether it is still there.
+    pub fn answer_due(&self, endpoint: &Rc<Deadline>, now_ms: u64) {
+        let awaited = &self.awaited;
+        awaited.from.replace(Some(endpoint.clone()));
+        awaited.since_ms.set(now_ms);
+        awaited.is_due.set(true);
+        awaited.ended_ms.set(0);
+    }
+
+    /// The answer has begun to flow. A client that has said all it has to say may well be reading.
+    pub fn answer_begun(&self) {
+        self.awaited.is_due.set(false);
+    }
+
+    /// Nothing is awaited any more; returns whether the client went away meanwhile.
+    pub fn answer_over(&self) -> bool {
+        self.awaited.from.take();
+        self.awaited.is_gone.get()
+    }
+
+    /// Lets the endpoint go when the client is gone.
+    fn look_for_client(&self, now_ms: u64) {
+        let awaited = &self.awaited;
+        let from = awaited.from.borrow();
+        let Some(endpoint) = from.as_ref().filter(|_| now_ms >= awaited.since_ms.get() + WAITING_LOOKED_AFTER_MS)
+        else {
+            return;
+        };
+        let is_gone = match self.control.presence() {
+            Presence::There => false,
+            Presence::Gone => true,
+            Presence::Ended if awaited.ended_ms.get() == 0 => {
+                awaited.ended_ms.set(now_ms);
+                false
+            }
+            Presence::Ended => awaited.is_due.get() && now_ms >= awaited.ended_ms.get() + HALF_CLOSED_MS_MAX,
+        };
+        if is_gone {
+            awaited.is_gone.set(true);
+            endpoint.fire();
+        }
     }
 
     pub fn control(&self) -> &Control {
@@ -87,7 +168,8 @@ impl Deadlines {
             write_ms: Cell::new(0),
             total_ms: Cell::new(0),
             fired: Cell::new(false),
-            idle: Cell::new(false),
+            idle_since_ms: Cell::new(0),
+            awaited: Awaited::default(),
             control,
         });
         self.0.borrow_mut().push(Rc::downgrade(&deadline));
@@ -98,16 +180,24 @@ impl Deadlines {
     pub fn sweep(&self, now_ms: u64) {
         self.0.borrow_mut().retain(|weak| {
             let Some(deadline) = weak.upgrade() else { return false };
-            if !deadline.fired.get() && deadline.is_late(now_ms) {
-                deadline.fire();
-            }
+            deadline.check(now_ms);
             true
         });
     }
 
+    /// Looks after clients that have been waiting for an answer for a while.
+    pub fn look_for_clients(&self, now_ms: u64) {
+        self.0.borrow().iter().filter_map(Weak::upgrade).for_each(|deadline| deadline.look_for_client(now_ms));
+    }
+
     /// Shuts down every socket that is between two requests.
     pub fn close_idle(&self) {
-        for deadline in self.0.borrow().iter().filter_map(Weak::upgrade).filter(|d| d.idle.get()) {
+        self.close_idle_since(u64::MAX);
+    }
+
+    /// Shuts down every socket that has been between two requests since `at_ms` or longer.
+    pub fn close_idle_since(&self, at_ms: u64) {
+        for deadline in self.0.borrow().iter().filter_map(Weak::upgrade).filter(|d| d.is_idle_since(at_ms)) {
             deadline.control.shutdown();
         }
     }

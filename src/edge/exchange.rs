@@ -42,6 +42,8 @@ pub struct Exchange {
     /// The person's address: the connection's, or what trusted proxies say of it (`xff_num_trusted_hops`).
     pub source: IpAddr,
     pub head: RequestHead,
+    /// How long the body is, where the codec knows (HTTP/2); else the head says it.
+    pub told_body: Option<BodyLength>,
     /// The request in its one normal form; only this is matched, authorized, logged and forwarded.
     pub normal: Normal,
     pub request_id: Box<str>,
@@ -136,7 +138,13 @@ impl Normal {
 }
 
 impl Exchange {
-    pub fn new(plan: Held, client: Client, head: RequestHead, cells: WorkerCells) -> Self {
+    pub fn new(
+        plan: Held,
+        client: Client,
+        head: RequestHead,
+        told_body: Option<BodyLength>,
+        cells: WorkerCells,
+    ) -> Self {
         cells.request_opened();
         Exchange {
             started: Instant::now(),
@@ -144,6 +152,7 @@ impl Exchange {
             client,
             source: client.address.ip(),
             head,
+            told_body,
             normal: Normal::empty(),
             request_id: "".into(),
             route_index: None,

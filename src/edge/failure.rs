@@ -50,6 +50,8 @@ pub enum Failure {
     /// The endpoint's answer is no HTTP, or hostile.
     UpstreamProtocol(&'static str),
     BodyTimeout,
+    /// The body is larger than the route (or our page) takes.
+    BodyTooLarge,
     /// The body is malformed on its way.
     Body(&'static str),
     /// The client is gone; nothing can be answered.
@@ -157,6 +159,9 @@ impl Failure {
             F::BodyTimeout => {
                 (408, Source::Limit, "request_body_timeout", "the request body did not arrive in time".into())
             }
+            F::BodyTooLarge => {
+                (413, Source::Limit, "request_body_too_large", "the request body is larger than is taken here".into())
+            }
             F::Body(what) => (400, Source::BadRequest, "request_body", (*what).into()),
             F::ClientGone => (0, Source::BadRequest, "client_disconnected", "".into()),
             F::Internal(what) => (500, Source::Internal, "internal", (*what).into()),
@@ -176,6 +181,7 @@ impl Failure {
                 | F::Host(_)
                 | F::Target(_)
                 | F::BodyTimeout
+                | F::BodyTooLarge
                 | F::Body(_)
                 | F::ClientGone
                 | F::Internal(_)

@@ -3,12 +3,13 @@
 
 use std::cell::Cell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::balance;
 use super::body::{Incoming, Outgoing};
-use super::codec::Client;
 use super::codec::h1::After;
+use super::codec::{Back, Client, HeadSink};
 use super::exchange::{Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
@@ -18,7 +19,7 @@ use super::upstream::response::{Found, Response, read_head};
 use super::upstream::{Connection, connect, request};
 use super::wire::{READ_BYTES, Reader};
 use super::worker::Worker;
-use super::{deadline::Deadline, tunnel, vouch};
+use super::{deadline::Deadline, limits, tunnel, vouch};
 use crate::http::framing::BodyLength;
 use crate::plan::cluster::{Cluster, Endpoint};
 use crate::plan::route::Route;
@@ -48,36 +49,11 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Starts the time that the endpoint has for its answer: the request is sent, or is being sent to its end.
-    fn await_answer(&self, upstream: &Deadline) {
-        self.limit_total(upstream);
-        if let Some(idle_ms) = self.idle_ms() {
-            upstream.set_read(self.worker.clock.now_ms() + idle_ms);
-        }
-    }
-
-    fn limit_total(&self, upstream: &Deadline) {
-        if let Some(timeout) = self.route.timeout {
-            upstream.set_total(self.worker.clock.now_ms() + timeout.as_millis() as u64);
-        }
-    }
-
-    /// How long the endpoint may be silent within its answer.
-    fn idle_ms(&self) -> Option<u64> {
-        self.route.idle_timeout.map(|idle| idle.as_millis() as u64)
-    }
-
-    /// The head of the answer is here.
-    fn answer_begins(&self, response: &Response, upstream: &Deadline) {
-        upstream.clear_read();
-        if self.is_endless(response) {
-            upstream.clear_total();
-        }
-    }
-
-    /// An event stream has no end that a timeout for all routes could wait for.
-    fn is_endless(&self, response: &Response) -> bool {
-        response.is_event_stream && self.route.timeout_is_default
+    /// The request was sent: its answer is due.
+    fn await_answer(&self, client: &Back<'_>, upstream: &Rc<Deadline>) {
+        let now_ms = self.worker.clock.now_ms();
+        limits::answer_due(self.route, upstream, now_ms);
+        client.answer_due(upstream, now_ms);
     }
 }
 
@@ -96,6 +72,7 @@ pub async fn forward(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
         _ => {}
     }
     let Some(cluster) = route.action.cluster() else { return Err(Failure::Internal("the route has no upstream")) };
+    limits::check_body(exchange, route)?;
     let rewritten = rewrite::request(exchange, route)?;
     let vouched = vouch::lines(worker, exchange)?;
     let job = Job { worker, route, cluster, rewritten: &rewritten, vouched: vouched.as_deref() };
@@ -105,7 +82,8 @@ pub async fn forward(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
         let mut upstream = open(&job, exchange, &mut tried, stale < STALE_MAX).await?;
         match attempt(&job, client, exchange, &mut upstream).await {
             Ok(Progress::Answered(answered)) => return finish(&job, client, exchange, upstream, answered).await,
-            Ok(Progress::Relayed(relayed)) => return Ok(settle(&job, exchange, upstream, relayed)),
+            Ok(Progress::Relayed(relayed)) => return Ok(settle(&job, client, exchange, upstream, relayed)),
+            Err(_) if client.answer_over() => return Err(Failure::ClientGone),
             Err(Attempt::Failed(failure)) => return Err(failure),
             Err(Attempt::Stale) => {
                 stale += 1;
@@ -182,35 +160,33 @@ async fn attempt(
     let mut out = worker.buffers.take();
     request::write_head(exchange, job.route, job.rewritten, &upstream.endpoint, job.vouched, &mut out);
     let mut incoming = Incoming::new(exchange.normal.body);
-    let outgoing = outgoing(exchange.normal.body);
+    let outgoing = Outgoing::of(exchange.normal.body);
     let close = exchange.normal.close || worker.draining.get();
+    let mut size = 0;
     if !incoming.is_ended() {
         if exchange.normal.expects_continue {
             client.invite().await.map_err(Attempt::Failed)?;
             exchange.normal.expects_continue = false;
         }
-        client.take(&mut incoming, outgoing, &mut out).map_err(Attempt::Failed)?;
+        size = client.take(&mut incoming, outgoing, &mut out).map_err(Attempt::Failed)?;
+        if size > limits::body_max(job.route) {
+            return Err(Attempt::Failed(Failure::BodyTooLarge));
+        }
     }
     if !incoming.is_ended() {
-        let upload = Upload { incoming, outgoing, out, close };
+        let upload = Upload { incoming, outgoing, out, size, close };
         return Box::pin(stream(job, client, exchange, upstream, upload)).await.map(Progress::Relayed);
     }
     let may_repeat = upstream.reused && exchange.normal.body == BodyLength::None && is_idempotent(exchange.method());
-    job.await_answer(&upstream.deadline);
     upstream.deadline.set_write(worker.clock.now_ms() + exchange.plan.timeouts.write.as_millis() as u64);
     // A failed write is not the end: the endpoint may have answered and closed. Reading tells.
     let _ = upstream.writer.write_all(&mut out).await;
     upstream.deadline.clear_write();
+    job.await_answer(&client.back(), &upstream.deadline);
     let reply = Reply { job, exchange, close, uploaded: &Cell::new(true), may_repeat };
-    let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut out).await?;
+    let mut head = client.stream().map_or(HeadSink::H1(&mut out), HeadSink::H2);
+    let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut head).await?;
     Ok(Progress::Answered(Answered { response, out, close }))
-}
-
-fn outgoing(body: BodyLength) -> Outgoing {
-    match body {
-        BodyLength::Chunked | BodyLength::UntilClose => Outgoing::Chunked,
-        BodyLength::None | BodyLength::Fixed(_) => Outgoing::Plain,
-    }
 }
 
 /// Methods that mean the same when they arrive twice (RFC 9110 section 9.2.2).
@@ -228,18 +204,18 @@ struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// Reads until a final response; its head, as the client gets it, is in `out` then.
+    /// Reads until a final response; its head, as the client gets it, is in `head` then.
     async fn read(
         &self,
         reader: &mut Reader,
         inbox: &mut Vec<u8>,
         deadline: &Deadline,
-        out: &mut Vec<u8>,
+        head: &mut HeadSink<'_>,
     ) -> Result<Response, Attempt> {
         let (mut seen, mut interim) = (0, 0);
         loop {
             let close = self.close || !self.uploaded.get();
-            match read_head(self.exchange, self.job.route, inbox, seen, close, out).map_err(Attempt::Failed)? {
+            match read_head(self.exchange, self.job.route, inbox, seen, close, head).map_err(Attempt::Failed)? {
                 Found::Final(response, length) => {
                     inbox.drain(..length);
                     return Ok(response);
@@ -270,6 +246,8 @@ struct Upload {
     incoming: Incoming,
     outgoing: Outgoing,
     out: Vec<u8>,
+    /// Bytes of body in `out`.
+    size: u64,
     close: bool,
 }
 
@@ -284,18 +262,19 @@ async fn stream(
 ) -> Result<Relayed, Attempt> {
     let clock = &job.worker.clock;
     let timeouts = &exchange.plan.timeouts;
-    let Upload { incoming, outgoing: upload_framing, out: mut sent, close } = upload;
+    let Upload { incoming, outgoing: upload_framing, out: mut sent, size: mut up, close } = upload;
     let uploaded = Cell::new(false);
-    let (mut out, mut up, mut size) = (job.worker.buffers.take(), 0, 0);
+    let (mut out, mut size) = (job.worker.buffers.take(), 0);
     let (source, back) = client.split(incoming, timeouts);
+    let mut head = back.head(&mut out);
     let Connection { reader, writer, deadline, inbox, .. } = upstream;
     let write_ms = timeouts.write.as_millis() as u64;
     let sink = Sink::Wire { writer, outgoing: upload_framing, deadline, timeout_ms: write_ms };
-    let mut sending = pin!(flow::run(clock, source, sink, &mut sent, &mut up));
+    let mut sending = pin!(flow::run(clock, source, sink, &mut sent, &mut up, limits::body_max(job.route)));
     let mut sent_result = None;
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
     let response = {
-        let mut reading = pin!(reply.read(reader, inbox, deadline, &mut out));
+        let mut reading = pin!(reply.read(reader, inbox, deadline, &mut head));
         match first(sending.as_mut(), reading.as_mut()).await {
             First::Left(result) => {
                 uploaded.set(result.is_ok());
@@ -303,21 +282,27 @@ async fn stream(
                 match result {
                     Err(Cut::SenderLate) => return Err(Attempt::Failed(Failure::BodyTimeout)),
                     Err(Cut::Sender(what)) => return Err(Attempt::Failed(Failure::Body(what))),
+                    Err(Cut::TooLarge) => return Err(Attempt::Failed(Failure::BodyTooLarge)),
                     // When the endpoint takes no more, it may have said why.
-                    Ok(()) | Err(Cut::Receiver) => {
-                        job.await_answer(deadline);
+                    Ok(()) | Err(Cut::Receiver | Cut::ReceiverLate) => {
+                        job.await_answer(&back, deadline);
                         reading.await?
                     }
                 }
             }
-            First::Right(early) => early?,
+            First::Right(early) => {
+                let early = early?;
+                job.await_answer(&back, deadline);
+                early
+            }
         }
     };
-    job.answer_begins(&response, deadline);
+    limits::answer_begun(job.route, &response, deadline);
+    back.answer_begun();
     let incoming = Incoming::new(response.body);
-    let source = Source::Wire { reader, inbox, incoming, deadline, timeout_ms: job.idle_ms() };
-    let sink = back.sink(outgoing(response.body), timeouts);
-    let receiving = flow::run(clock, source, sink, &mut out, &mut size);
+    let source = Source::Wire { reader, inbox, incoming, deadline, pace: limits::silence(job.route) };
+    let sink = back.sink(response.body, timeouts);
+    let receiving = flow::run(clock, source, sink, &mut out, &mut size, u64::MAX);
     let result = if sent_result.is_some() {
         receiving.await
     } else {
@@ -326,9 +311,7 @@ async fn stream(
             First::Left(result) => result,
             First::Right(sent) => {
                 uploaded.set(sent.is_ok());
-                if !job.is_endless(&response) {
-                    job.limit_total(deadline);
-                }
+                limits::total(job.route, &response, deadline, clock.now_ms());
                 receiving.await
             }
         }
@@ -350,27 +333,36 @@ async fn finish(
         exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
         return Ok(Box::pin(tunnel::run(job.worker, client, exchange, upstream, out)).await);
     }
-    job.answer_begins(&response, &upstream.deadline);
     let timeouts = &exchange.plan.timeouts;
     let source = Source::Wire {
         reader: &mut upstream.reader,
         inbox: &mut upstream.inbox,
         incoming: Incoming::new(response.body),
         deadline: &upstream.deadline,
-        timeout_ms: job.idle_ms(),
+        pace: limits::silence(job.route),
     };
-    let sink = client.back().sink(outgoing(response.body), timeouts);
+    limits::answer_begun(job.route, &response, &upstream.deadline);
+    let back = client.back();
+    back.answer_begun();
+    let sink = back.sink(response.body, timeouts);
     let mut size = 0;
-    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size).await;
+    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size, u64::MAX).await;
     job.worker.buffers.give(out);
-    Ok(settle(job, exchange, upstream, Relayed { response, result, size, uploaded: true, close }))
+    Ok(settle(job, client, exchange, upstream, Relayed { response, result, size, uploaded: true, close }))
 }
 
 /// Notes what was answered and decides what becomes of both connections.
-fn settle(job: &Job<'_>, exchange: &mut Exchange, upstream: Connection, relayed: Relayed) -> After {
+fn settle(
+    job: &Job<'_>,
+    client: &mut Client<'_>,
+    exchange: &mut Exchange,
+    upstream: Connection,
+    relayed: Relayed,
+) -> After {
     let Relayed { response, result, size, uploaded, close } = relayed;
     exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
     exchange.answer.size = size;
+    let is_gone = client.answer_over();
     match result {
         Ok(()) => {
             if response.keep_alive && uploaded {
@@ -380,10 +372,15 @@ fn settle(job: &Job<'_>, exchange: &mut Exchange, upstream: Connection, relayed:
             if close || exchange.normal.upgrade.is_some() { After::Close } else { After::Next }
         }
         Err(cut) => {
+            if cut == Cut::ReceiverLate {
+                exchange.cells.limit(limits::WRITE_TIMEOUT);
+            }
             exchange.answer.details = match cut {
+                _ if is_gone => "client_disconnected",
+                Cut::ReceiverLate => limits::WRITE_TIMEOUT,
                 Cut::Receiver => "client_disconnected",
                 Cut::SenderLate => "upstream_body_timeout",
-                Cut::Sender(_) => "upstream_body_cut",
+                Cut::Sender(_) | Cut::TooLarge => "upstream_body_cut",
             };
             After::Abort
         }

@@ -88,6 +88,9 @@ pub async fn page(
 pub async fn failure(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange, failure: Failure) -> After {
     let meaning = failure.meaning();
     exchange.answered(meaning.status, meaning.source, meaning.slug);
+    if meaning.source == Source::Limit {
+        exchange.cells.limit(meaning.slug);
+    }
     if meaning.status == 0 {
         return After::Abort;
     }

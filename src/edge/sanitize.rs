@@ -17,7 +17,8 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure>
     if !exchange.head.is_1_1 {
         return Err(Failure::Http10);
     }
-    exchange.normal.body = framing::of_request(true, exchange.head.pairs()).map_err(Failure::Framing)?;
+    let stated = framing::of_request(true, exchange.head.pairs()).map_err(Failure::Framing)?;
+    exchange.normal.body = exchange.told_body.unwrap_or(stated);
     connection(exchange);
     target(exchange)?;
     exchange.source = exchange.plan.field_rules.client(exchange.client.address.ip(), forwarded_for(exchange));

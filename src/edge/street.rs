@@ -9,25 +9,35 @@ use std::rc::Rc;
 
 use super::codec::Client as Speaker;
 use super::codec::h1::{After, Connection, NoHead};
+use super::codec::mux::{self, Arrived};
 use super::exchange::{Client, Exchange};
 use super::failure::Failure;
 use super::route::Way;
-use super::wire::{self, Reader, Session, TlsError, Writer};
+use super::wire::{self, Handshake, Reader, Session, TlsError, Writer};
 use super::worker::{Held, Worker};
-use super::{authorize, portal, record, relay, respond, route, sanitize, session};
+use super::{accept, authorize, portal, record, relay, respond, route, sanitize, session};
 use crate::edge::deadline::Deadline;
 use crate::edge::preface;
 use crate::http::head::RequestHead;
-use crate::net::tcp::Stream;
+use crate::net::{self, tcp::Stream};
 use crate::plan::route::Route;
 
 /// Serves one client connection to its end.
-pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr) {
-    let _ = stream.set_nodelay();
+pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, mut place: accept::Open) {
     let (reader, writer, control) = wire::clear(stream);
     let deadline = worker.deadlines.watch(control);
-    let opened = Box::pin(open(worker, reader, writer, deadline, peer)).await;
-    let Some(mut client) = opened else { return };
+    let opened = Box::pin(open(worker, reader, writer, deadline, peer, &mut place)).await;
+    let Some((client, is_h2)) = opened else { return };
+    if is_h2 {
+        let (server, who) = (worker.clone(), client.who);
+        return Box::pin(mux::serve(worker, client, move |arrived| serve_stream(&server, who, arrived))).await;
+    }
+    serve_h1(worker, client).await;
+}
+
+/// The requests of an HTTP/1.1 connection, one after the other.
+async fn serve_h1(worker: &Rc<Worker>, mut client: Connection) {
+    let who = client.who;
     loop {
         let timeouts = worker.plan();
         let head = client.read_head(worker, &timeouts.timeouts).await;
@@ -35,12 +45,16 @@ pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketA
         let plan = worker.plan();
         let after = match head {
             Ok(head) => {
-                let who = client.who;
-                Box::pin(serve_request(worker, Speaker::H1(&mut client), who, plan, head)).await
+                let exchange = Exchange::new(plan, who, head, None, worker.cells.pinned());
+                Box::pin(serve_request(worker, Speaker::H1(&mut client), exchange)).await
             }
             Err(NoHead::Done) => After::Close,
-            Err(NoHead::Late) => Box::pin(refuse(worker, &mut client, plan, Failure::HeadTimeout)).await,
-            Err(NoHead::Refused(error)) => Box::pin(refuse(worker, &mut client, plan, Failure::Head(error))).await,
+            Err(NoHead::Late) => {
+                Box::pin(refuse(worker, Speaker::H1(&mut client), who, plan, Failure::HeadTimeout)).await
+            }
+            Err(NoHead::Refused(error)) => {
+                Box::pin(refuse(worker, Speaker::H1(&mut client), who, plan, Failure::Head(error))).await
+            }
         };
         match after {
             After::Next => {}
@@ -57,40 +71,61 @@ async fn open(
     mut writer: Writer,
     deadline: Rc<Deadline>,
     peer: SocketAddr,
-) -> Option<Connection> {
+    place: &mut accept::Open,
+) -> Option<(Connection, bool)> {
     let plan = worker.plan();
-    deadline.set_read(worker.clock.now_ms() + plan.timeouts.head.as_millis() as u64);
+    let late_ms = worker.clock.now_ms() + plan.timeouts.head.as_millis() as u64;
+    deadline.set_read(late_ms);
+    deadline.set_write(late_ms);
     let mut early = Vec::new();
     let mut address = peer;
     if let Some(proxy) = &plan.listener.proxy_protocol {
         match preface::read(&mut reader, &mut early, proxy, peer).await {
             Ok(source) => address = source.unwrap_or(peer),
             Err(error) => {
-                worker.cells.proxy_reject(error.slug());
+                let cause = if deadline.fired() { late(worker, "proxy_header_timeout") } else { error.slug() };
+                worker.cells.proxy_reject(cause);
                 worker.cells.connection_rejected("proxy_protocol");
-                tracing::warn!(peer = %peer, cause = error.slug(), error = %error, "connection refused: PROXY protocol");
+                tracing::warn!(peer = %peer, cause, error = %error, "connection refused: PROXY protocol");
                 return None;
             }
         }
+        if let Err(full) = place.move_to(address.ip()) {
+            worker.refusals.note(worker, full, address.ip());
+            return None;
+        }
     }
     let secure = !plan.listener.insecure;
+    let mut is_h2 = false;
     let mut inbox = early;
     if secure {
         let early = std::mem::take(&mut inbox);
         match secured(worker, &mut reader, &mut writer, early).await {
-            Ok(version) => worker.cells.tls_handshake(version, "ok"),
+            Ok(agreed) => {
+                worker.cells.tls_handshake(agreed.version, "ok");
+                is_h2 = agreed.is_h2;
+            }
             Err(error) => {
-                let result = if deadline.fired() { "timeout" } else { tls_result(&error) };
+                let is_late = deadline.fired();
+                let result = if is_late { "timeout" } else { tls_result(&error) };
+                let cause = if is_late { late(worker, "tls_handshake_timeout") } else { result };
                 worker.cells.tls_handshake("none", result);
-                tracing::info!(ip = %address.ip(), "downstream-transport-failure-reason" = %error, "listener connection failure");
+                tracing::info!(ip = %address.ip(), cause, "downstream-transport-failure-reason" = %error, "listener connection failure");
                 return None;
             }
         }
         wire::take_early(&reader, &mut inbox);
     }
     deadline.clear_read();
+    deadline.clear_write();
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    Some(Connection { reader, writer, deadline, inbox, who: Client { address, secure } })
+    Some((Connection { reader, writer, deadline, inbox, who: Client { address, secure } }, is_h2))
+}
+
+/// Counts a limit that ended a connection before its first request; returns its name.
+fn late(worker: &Worker, limit: &'static str) -> &'static str {
+    worker.cells.limit(limit);
+    limit
 }
 
 async fn secured(
@@ -98,10 +133,9 @@ async fn secured(
     reader: &mut Reader,
     writer: &mut Writer,
     early: Vec<u8>,
-) -> Result<&'static str, TlsError> {
+) -> Result<Handshake, TlsError> {
     let session = Session::server(worker.tls.clone())?;
-    let agreed = wire::handshake(reader, writer, session, early).await?;
-    Ok(agreed.version)
+    wire::handshake(reader, writer, session, early).await
 }
 
 fn tls_result(error: &TlsError) -> &'static str {
@@ -113,14 +147,7 @@ fn tls_result(error: &TlsError) -> &'static str {
 }
 
 /// Serves one request and records it, whatever became of it.
-async fn serve_request(
-    worker: &Rc<Worker>,
-    mut client: Speaker<'_>,
-    who: Client,
-    plan: Held,
-    head: RequestHead,
-) -> After {
-    let mut exchange = Exchange::new(plan, who, head, worker.cells.pinned());
+async fn serve_request(worker: &Rc<Worker>, mut client: Speaker<'_>, mut exchange: Exchange) -> After {
     let after = match pass(worker, &mut client, &mut exchange).await {
         Ok(after) => after,
         // Boxed, as everything that most requests do not need: the room of a request stays small.
@@ -131,11 +158,35 @@ async fn serve_request(
     after
 }
 
+/// A request of an HTTP/2 connection, in a task of its own.
+fn serve_stream(worker: &Rc<Worker>, who: Client, arrived: Arrived) {
+    let on_panic = {
+        let worker = worker.clone();
+        move || worker.cells.panic()
+    };
+    let worker = worker.clone();
+    let task = async move {
+        let Arrived { stream, request } = arrived;
+        let plan = worker.plan();
+        let client = Speaker::H2(&stream);
+        let after = match request {
+            Ok((head, body)) => {
+                serve_request(&worker, client, Exchange::new(plan, who, head, Some(body), worker.cells.pinned())).await
+            }
+            Err(error) => refuse(&worker, client, who, plan, Failure::Head(error)).await,
+        };
+        if after == After::Abort {
+            stream.abort();
+        }
+    };
+    net::spawn_guarded(task, on_panic);
+}
+
 /// A request whose head never became one.
-async fn refuse(worker: &Rc<Worker>, client: &mut Connection, plan: Held, failure: Failure) -> After {
-    let mut exchange = Exchange::new(plan, client.who, RequestHead::default(), worker.cells.pinned());
+async fn refuse(worker: &Rc<Worker>, mut client: Speaker<'_>, who: Client, plan: Held, failure: Failure) -> After {
+    let mut exchange = Exchange::new(plan, who, RequestHead::default(), None, worker.cells.pinned());
     exchange.request_id = worker.request_ids.next();
-    let after = respond::failure(worker, &mut Speaker::H1(client), &mut exchange, failure).await;
+    let after = respond::failure(worker, &mut client, &mut exchange, failure).await;
     record::write(&exchange);
     if after == After::Next { After::Close } else { after }
 }

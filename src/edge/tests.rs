@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::crypto::jws::Signer;
 use crate::crypto::secret::Secret;
+use crate::edge::gate::Gate;
 use crate::edge::{tls, worker};
 use crate::link;
 use crate::net::{driver::Driver, listen};
@@ -44,6 +45,7 @@ impl Edge {
             tls: tls::server_config(door.feed.clone()).unwrap(),
             door,
             metrics: Catalogue::new(),
+            gate: Arc::new(Gate::new(1024)),
             stop: stop.clone(),
         };
         let thread = std::thread::spawn(move || worker::run(setup).unwrap());
@@ -111,6 +113,7 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
         timeout: Some(Duration::from_secs(5)),
         timeout_is_default: false,
         idle_timeout: None,
+        request_body_max: None,
         show_error_details: false,
     };
     Plan {
@@ -146,6 +149,7 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
             url_signer,
         },
         timeouts: Default::default(),
+        limits: Default::default(),
         path_rules: Default::default(),
         field_rules: Default::default(),
         logs: Logs { access: false, authorize: false },

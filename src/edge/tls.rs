@@ -33,7 +33,7 @@ pub fn server_config(feed: Feed) -> Result<Arc<ServerConfig>, TlsSetupError> {
         .with_protocol_versions(rustls::ALL_VERSIONS)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = provider::Ticketer::new()?;
     // One ticket is enough: a client that opens several connections at once reuses it (RFC 8446 allows, RFC 9149 hints).
     config.send_tls13_tickets = 1;

@@ -66,7 +66,8 @@ pub async fn run(
     mut upstream: Connection,
     mut out: Vec<u8>,
 ) -> After {
-    let Client::H1(client) = client;
+    // A stream of HTTP/2 is never upgraded: its requests have no Upgrade field.
+    let Client::H1(client) = client else { return After::Abort };
     if client.writer.write_all(&mut out).await.is_err() {
         return After::Abort;
     }

@@ -13,6 +13,7 @@ use super::balance::Turns;
 use super::buffers::Buffers;
 use super::clock::Clock;
 use super::deadline::Deadlines;
+use super::gate::Gate;
 use super::request_id::RequestIds;
 use super::session::Sessions;
 use super::upstream::pool::Pool;
@@ -42,6 +43,8 @@ pub struct Setup {
     pub door: EdgeDoor,
     pub tls: Arc<ServerConfig>,
     pub metrics: Arc<Catalogue>,
+    /// The same one for all workers.
+    pub gate: Arc<Gate>,
     /// Raised once, to stop.
     pub stop: Arc<AtomicBool>,
 }
@@ -62,6 +65,8 @@ pub struct Worker {
     /// Assertions about nobody, for public routes that pass identity.
     pub anonymous: Assertions,
     pub request_ids: RequestIds,
+    pub gate: Arc<Gate>,
+    pub refusals: accept::Refusals,
     /// Set when the process is about to end: answers then close their connections.
     pub draining: Cell<bool>,
     /// Client connections open now.
@@ -90,6 +95,8 @@ impl Worker {
             turns: Turns::new(setup.index),
             anonymous: Assertions::default(),
             request_ids: RequestIds::new(),
+            gate: setup.gate.clone(),
+            refusals: accept::Refusals::default(),
             draining: Cell::new(false),
             connections: Cell::new(0),
             feed: RefCell::new(setup.door.feed.cached()),
@@ -162,6 +169,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         }
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
+            worker.deadlines.look_for_clients(now_ms);
             let counts = (worker.pool.open(), worker.pool.idle());
             worker.cells.pool(counts.0 - pooled.0, counts.1 - pooled.1);
             pooled = counts;

@@ -1,4 +1,4 @@
-//! The head of an HTTP/1 request: where each part stands in the bytes that carried it, parsed once (RFC 9112 sections 2-5).
+//! The head of a request: where each part stands in the bytes that carried it, parsed once (RFC 9112 sections 2-5).
 
 use std::mem::MaybeUninit;
 
@@ -24,6 +24,25 @@ impl Span {
     fn of(part: &[u8], whole: &[u8]) -> Self {
         let start = part.as_ptr() as usize - whole.as_ptr() as usize;
         Span { start: start as u32, end: (start + part.len()) as u32 }
+    }
+
+    /// The bytes from `start` up to `end`, which is not smaller.
+    pub fn new(start: usize, end: usize) -> Self {
+        debug_assert!(start <= end && u32::try_from(end).is_ok());
+        Span { start: start as u32, end: end as u32 }
+    }
+
+    /// The positions that this covers.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
     }
 
     /// The part from `from` to `to`, counted from this span's start.
@@ -151,6 +170,28 @@ impl RequestHead {
         Ok(())
     }
 
+    /// A head that came in another form than HTTP/1's: its parts are somewhere in `bytes`, found and checked by the
+    /// caller. Counts as HTTP/1.1. Refused when a part lies outside `bytes` or a bound of this module is broken.
+    pub fn from_parts(bytes: Vec<u8>, method: Span, target: Span, fields: Vec<Field>) -> Result<Self, HeadError> {
+        let holds = |span: Span| span.start <= span.end && span.end as usize <= bytes.len();
+        if bytes.len() > HEAD_BYTES_MAX {
+            return Err(HeadError::TooLarge);
+        }
+        if fields.len() > FIELDS_MAX {
+            return Err(HeadError::TooManyFields);
+        }
+        if !holds(method) || !holds(target) {
+            return Err(HeadError::RequestLine);
+        }
+        if target.len() > TARGET_BYTES_MAX {
+            return Err(HeadError::TargetTooLarge);
+        }
+        if !fields.iter().all(|field| holds(field.name) && holds(field.value)) {
+            return Err(HeadError::FieldLine);
+        }
+        Ok(RequestHead { bytes, method, target, is_1_1: true, fields })
+    }
+
     /// The bytes of a part of this head.
     pub fn bytes(&self, span: Span) -> &[u8] {
         &self.bytes[span.start as usize..span.end as usize]
@@ -190,6 +231,11 @@ impl RequestHead {
     /// The value of the first field of a kind.
     pub fn first(&self, kind: FieldKind) -> Option<&[u8]> {
         self.all(kind).next()
+    }
+
+    /// How many bytes carry this head.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Gives the bytes back for reuse.
@@ -279,6 +325,25 @@ mod tests {
         };
         assert_eq!(parse(&head(1000)).unwrap().fields().len(), 1000);
         assert_eq!(parse(&head(1001)).unwrap_err(), HeadError::TooManyFields);
+    }
+
+    #[test]
+    fn parts_outside_the_bytes_are_refused() {
+        let head = |method, target, value| {
+            let field = Field { name: Span::new(4, 5), value, kind: FieldKind::Other };
+            RequestHead::from_parts(b"GET/xy".to_vec(), method, target, vec![field])
+        };
+        let (method, target, value) = (Span::new(0, 3), Span::new(3, 4), Span::new(5, 6));
+        let whole = head(method, target, value).unwrap();
+        assert_eq!((whole.method(), whole.target(), whole.is_1_1), ("GET", &b"/"[..], true));
+        assert_eq!(whole.pairs().collect::<Vec<_>>(), [(&b"x"[..], &b"y"[..])]);
+        assert_eq!(head(method, target, Span::new(5, 7)).unwrap_err(), HeadError::FieldLine);
+        assert_eq!(head(Span::new(0, 7), target, value).unwrap_err(), HeadError::RequestLine);
+        assert_eq!(head(method, Span::new(7, 7), value).unwrap_err(), HeadError::RequestLine);
+        let long = vec![b'/'; TARGET_BYTES_MAX + 1];
+        let target = Span::new(0, long.len());
+        let refused = RequestHead::from_parts(long, method, target, Vec::new());
+        assert_eq!(refused.unwrap_err(), HeadError::TargetTooLarge);
     }
 
     #[test]

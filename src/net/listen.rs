@@ -2,16 +2,25 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::driver::Driver;
 use super::tcp;
 
 /// Connections that the kernel may queue per worker before one is accepted.
 const BACKLOG: i32 = 4096;
+/// How long a client may leave what we sent unacknowledged, or its window shut, before the kernel ends the connection;
+/// it holds after we have closed, too, when nobody else watches.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
+/// A connection that is silent for so long is asked whether it still lives.
+const SILENT_MAX: Duration = Duration::from_secs(60);
+/// Between two such questions.
+const ASKED_EVERY: Duration = Duration::from_secs(10);
 
-/// Binds a listening socket that shares its port with its siblings. An IPv6 wildcard also takes IPv4.
+/// Binds a listening socket that shares its port with its siblings. An IPv6 wildcard also takes IPv4. Accepted
+/// connections inherit what is set here, which saves a call for each.
 pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if let SocketAddr::V6(v6) = address {
@@ -19,6 +28,9 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENT_MAX).with_interval(ASKED_EVERY))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -43,9 +55,18 @@ impl Listener {
 
     /// Ends a waiting accept.
     pub fn stop(&self) {
+        let _ = rustix::net::shutdown(self.borrow(), rustix::net::Shutdown::Both);
+    }
+
+    /// The number that the next descriptor of this process would get: at least so many are in use.
+    pub fn next_descriptor(&self) -> io::Result<i32> {
+        use std::os::fd::AsRawFd;
+        Ok(rustix::io::fcntl_dupfd_cloexec(self.borrow(), 0)?.as_raw_fd())
+    }
+
+    fn borrow(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::{AsRawFd, BorrowedFd};
         // SAFETY: the descriptor is open as long as `self.0` lives.
-        let fd = unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) };
-        let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Both);
+        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
     }
 }

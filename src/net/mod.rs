@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub mod affinity;
+pub mod descriptors;
 pub mod driver;
 pub mod listen;
 pub mod tcp;

@@ -26,6 +26,16 @@ pub struct Control {
     _stream: Rc<std::cell::UnsafeCell<TcpStream>>,
 }
 
+/// What is known of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    There,
+    /// It sends no more: it closed, or it only said that it has nothing more to say. The two look alike.
+    Ended,
+    /// The connection is broken.
+    Gone,
+}
+
 impl Stream {
     pub(super) fn new(stream: TcpStream) -> Self {
         Stream(stream)
@@ -39,6 +49,11 @@ impl Stream {
     /// Sends small writes at once.
     pub fn set_nodelay(&self) -> io::Result<()> {
         self.0.set_nodelay(true)
+    }
+
+    /// The number of its descriptor: the lowest that was free when it was made.
+    pub fn descriptor(&self) -> i32 {
+        self.0.as_raw_fd()
     }
 
     pub fn local_address(&self) -> io::Result<SocketAddr> {
@@ -91,6 +106,23 @@ impl Control {
     /// Ends both directions: a waiting read returns 0 or an error, a waiting write an error.
     pub fn shutdown(&self) {
         let _ = rustix::net::shutdown(self.borrow(), rustix::net::Shutdown::Both);
+    }
+
+    /// Ends the receiving direction alone: a waiting read returns 0, and what is written still arrives.
+    pub fn shutdown_read(&self) {
+        let _ = rustix::net::shutdown(self.borrow(), rustix::net::Shutdown::Read);
+    }
+
+    /// What became of the peer, without reading from it.
+    pub fn presence(&self) -> Presence {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut fds = [PollFd::from_borrowed_fd(self.borrow(), PollFlags::RDHUP)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match poll(&mut fds, Some(&now)) {
+            Ok(1..) if fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) => Presence::Gone,
+            Ok(1..) => Presence::Ended,
+            _ => Presence::There,
+        }
     }
 
     /// Ends the sending direction: the peer reads to its end.

@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod cluster;
 pub mod field_rules;
 pub mod identity;
+pub mod limits;
 pub mod listener;
 pub mod policy;
 pub mod route;
@@ -26,6 +27,7 @@ pub struct Plan {
     pub routes: route::Table,
     pub identity: identity::Identity,
     pub timeouts: timeouts::Timeouts,
+    pub limits: limits::Limits,
     pub path_rules: crate::http::path::PathRules,
     pub field_rules: field_rules::FieldRules,
     pub logs: Logs,

@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
+/// Largest value of `min_request_body_rate`, in bytes a second.
+pub const BODY_RATE_MAX: u64 = 1024 * 1024;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From accept to the end of the PROXY header and of the TLS handshake, and from the first byte of a request head
+    /// `timeout_head` (ours): from accept to the end of the PROXY header and of the TLS handshake, and from the first byte of a request head
     /// to its last.
     pub head: Duration,
-    /// `timeout_read`: between two reads of a request body.
+    /// `timeout_read`: how long a request body may pause; see `body_rate_min`.
     pub read: Duration,
-    /// `timeout_write`: one write to the client may stall this long.
+    /// `min_request_body_rate` (ours): bytes a second that a request body must keep up over any stretch of `read`;
+    /// 0: any rate will do as long as no pause is longer than that.
+    pub body_rate_min: u64,
+    /// `timeout_write`: within it a client must take each part of an answer, at most 64 KiB.
     pub write: Duration,
     /// `timeout_idle`: a client connection between two requests.
     pub idle: Duration,
@@ -24,6 +30,7 @@ impl Default for Timeouts {
         Timeouts {
             head: Duration::from_secs(10),
             read: Duration::from_secs(30),
+            body_rate_min: 500,
             write: Duration::from_secs(30),
             idle: Duration::from_secs(300),
             connect: Duration::from_secs(5),

@@ -12,6 +12,7 @@ mod config;
 mod e2e;
 mod http1;
 mod layering;
+mod limits;
 mod load;
 mod metrics;
 mod proxy_protocol;

@@ -1,27 +1,42 @@
 //! The wire formats. They differ here and nowhere after: the stations see a [`Client`].
 
 pub mod h1;
+pub mod h2;
+pub mod mux;
+
+use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::body::{Incoming, Outgoing};
+use super::body::{self, Incoming, Outgoing};
 use super::deadline::Deadline;
 use super::failure::Failure;
-use super::flow::{Sink, Source};
+use super::flow::{self, Sink, Source};
+use super::pace::Pace;
 use super::upstream::response::write_status_line;
 use super::wire::Writer;
 use super::worker::Worker;
 use crate::http::framing::BodyLength;
+use crate::net::timer;
 use crate::plan::timeouts::Timeouts;
 
 /// The client's side of one exchange, whatever it speaks.
 pub enum Client<'c> {
     H1(&'c mut h1::Connection),
+    H2(&'c mux::Stream),
 }
 
 /// The way back to the client, while its body may still be arriving.
 pub enum Back<'c> {
     H1 { writer: &'c mut Writer, deadline: &'c Deadline },
+    H2(&'c mux::Stream),
+}
+
+/// Where the head of a response goes as soon as it is known.
+pub enum HeadSink<'c> {
+    /// In front of the body's first bytes.
+    H1(&'c mut Vec<u8>),
+    H2(&'c mux::Stream),
 }
 
 /// A whole answer of our own.
@@ -48,6 +63,7 @@ impl Client<'_> {
                 worker.buffers.give(out);
                 result.map_err(|_| Failure::ClientGone)
             }
+            Client::H2(stream) => answer_stream(stream, timeouts, whole).await,
         }
     }
 
@@ -59,14 +75,25 @@ impl Client<'_> {
                 connection.writer.write_all(&mut interim).await.map_err(|_| Failure::ClientGone)
             }
             Client::H1(_) => Ok(()),
+            Client::H2(stream) => stream.send_head(100, std::iter::empty(), false).map_err(|_| Failure::ClientGone),
         }
     }
 
-    /// Takes what is at hand of the request's body into `out`, framed anew.
-    pub fn take(&mut self, incoming: &mut Incoming, outgoing: Outgoing, out: &mut Vec<u8>) -> Result<(), Failure> {
+    /// Takes what is at hand of the request's body into `out`, framed anew; returns how many bytes of body there were.
+    pub fn take(&mut self, incoming: &mut Incoming, outgoing: Outgoing, out: &mut Vec<u8>) -> Result<u64, Failure> {
         match self {
             Client::H1(connection) => {
-                incoming.pass(&mut connection.inbox, outgoing, out).map(|_| ()).map_err(|e| Failure::Body(e.0))
+                incoming.pass(&mut connection.inbox, outgoing, out).map_err(|e| Failure::Body(e.0))
+            }
+            Client::H2(stream) => {
+                let mut data = Vec::new();
+                let (count, ended) = stream.take(&mut data);
+                body::write_data(&data, outgoing, out);
+                if ended {
+                    *incoming = Incoming::Ended;
+                    body::write_end(outgoing, out);
+                }
+                Ok(count as u64)
             }
         }
     }
@@ -79,9 +106,8 @@ impl Client<'_> {
         body: BodyLength,
         bytes_max: usize,
     ) -> Result<Bytes, Failure> {
-        const TOO_LARGE: Failure = Failure::Body("the body is larger than this page takes");
         if matches!(body, BodyLength::Fixed(length) if length > bytes_max as u64) {
-            return Err(TOO_LARGE);
+            return Err(Failure::BodyTooLarge);
         }
         let mut collected = Vec::new();
         let mut incoming = Incoming::new(body);
@@ -93,7 +119,7 @@ impl Client<'_> {
                         .pass(&mut connection.inbox, Outgoing::Plain, &mut collected)
                         .map_err(|e| Failure::Body(e.0))?;
                     if collected.len() > bytes_max {
-                        return Err(TOO_LARGE);
+                        return Err(Failure::BodyTooLarge);
                     }
                     if incoming.is_ended() {
                         break;
@@ -106,6 +132,15 @@ impl Client<'_> {
                 }
                 connection.deadline.clear_read();
             }
+            Client::H2(stream) => loop {
+                match timer::timeout(timeouts.head, stream.read(&mut collected)).await {
+                    Ok(Ok(_)) if collected.len() > bytes_max => return Err(Failure::BodyTooLarge),
+                    Ok(Ok((_, true))) => break,
+                    Ok(Ok(_)) => {}
+                    Ok(Err(_)) => return Err(Failure::ClientGone),
+                    Err(_) => return Err(Failure::BodyTimeout),
+                }
+            },
         }
         Ok(Bytes::from(collected))
     }
@@ -119,10 +154,24 @@ impl Client<'_> {
                     inbox: &mut connection.inbox,
                     incoming,
                     deadline: &connection.deadline,
-                    timeout_ms: Some(timeouts.read.as_millis() as u64),
+                    pace: Some(Pace::of(timeouts)),
                 };
                 (source, Back::H1 { writer: &mut connection.writer, deadline: &connection.deadline })
             }
+            Client::H2(stream) => {
+                let stream: &mux::Stream = stream;
+                let (ended, pace) = (incoming.is_ended(), Pace::of(timeouts));
+                let source = Source::Stream { stream, inbox: Vec::new(), ended, pace };
+                (source, Back::H2(stream))
+            }
+        }
+    }
+
+    /// Nothing is awaited for this client any more; returns whether it went away meanwhile.
+    pub fn answer_over(&mut self) -> bool {
+        match self {
+            Client::H1(connection) => connection.deadline.answer_over(),
+            Client::H2(stream) => stream.answer_over(),
         }
     }
 
@@ -130,17 +179,71 @@ impl Client<'_> {
     pub fn back(&mut self) -> Back<'_> {
         match self {
             Client::H1(connection) => Back::H1 { writer: &mut connection.writer, deadline: &connection.deadline },
+            Client::H2(stream) => Back::H2(stream),
+        }
+    }
+
+    /// The stream, when the client speaks HTTP/2.
+    pub fn stream(&self) -> Option<&mux::Stream> {
+        match self {
+            Client::H1(_) => None,
+            Client::H2(stream) => Some(stream),
         }
     }
 }
 
+/// A whole answer of our own on a stream.
+async fn answer_stream(stream: &mux::Stream, timeouts: &Timeouts, whole: Whole<'_>) -> Result<(), Failure> {
+    let mut length = itoa::Buffer::new();
+    let has_length = !matches!(whole.status, 100..=199 | 204 | 304);
+    let length = has_length.then(|| (&b"content-length"[..], length.format(whole.body.len()).as_bytes()));
+    let fields = whole.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let end = whole.is_head || !has_length || whole.body.is_empty();
+    stream.send_head(whole.status, fields.chain(length), end).map_err(|_| Failure::ClientGone)?;
+    if end {
+        return Ok(());
+    }
+    let mut body = whole.body.to_vec();
+    flow::write_stream(stream, timeouts.write, &mut body, true).await.map_err(|_| Failure::ClientGone)
+}
+
 impl<'c> Back<'c> {
-    /// A sink for the response's body, whose head said how it is framed.
-    pub fn sink(self, outgoing: Outgoing, timeouts: &Timeouts) -> Sink<'c> {
+    /// Where the response's head goes; `out` will go first of what is written.
+    pub fn head<'h>(&self, out: &'h mut Vec<u8>) -> HeadSink<'h>
+    where
+        'c: 'h,
+    {
+        match self {
+            Back::H1 { .. } => HeadSink::H1(out),
+            Back::H2(stream) => HeadSink::H2(stream),
+        }
+    }
+
+    /// The request was sent to `endpoint`, and the client waits for the answer.
+    pub fn answer_due(&self, endpoint: &Rc<Deadline>, now_ms: u64) {
+        match self {
+            Back::H1 { deadline, .. } => deadline.answer_due(endpoint, now_ms),
+            // The connection is read all the time, so it is known at once when the client goes away.
+            Back::H2(stream) => stream.answer_due(endpoint.clone()),
+        }
+    }
+
+    /// The answer has begun.
+    pub fn answer_begun(&self) {
+        match self {
+            Back::H1 { deadline, .. } => deadline.answer_begun(),
+            Back::H2(_) => {}
+        }
+    }
+
+    /// A sink for the response's body, whose head said how long it is.
+    pub fn sink(self, body: BodyLength, timeouts: &Timeouts) -> Sink<'c> {
+        let outgoing = Outgoing::of(body);
         match self {
             Back::H1 { writer, deadline } => {
                 Sink::Wire { writer, outgoing, deadline, timeout_ms: timeouts.write.as_millis() as u64 }
             }
+            Back::H2(stream) => Sink::Stream { stream, whole: body == BodyLength::None, timeout: timeouts.write },
         }
     }
 }

@@ -7,6 +7,7 @@ use super::Connection;
 use super::pool::Key;
 use crate::edge::wire::{self, Session, TlsError};
 use crate::edge::worker::Worker;
+use crate::net::descriptors::is_exhausted;
 use crate::net::tcp::Stream;
 use crate::net::timer;
 use crate::plan::cluster::{Cluster, Endpoint};
@@ -56,6 +57,12 @@ pub async fn open(
         Ok(connection) => {
             endpoint.mark_up();
             Ok(connection)
+        }
+        Err(ConnectError::Io(error)) if is_exhausted(&error) => {
+            // That is our want, not the endpoint's fault.
+            worker.cells.limit("descriptors");
+            worker.pool.close_idle();
+            Err(error.into())
         }
         Err(error) => {
             endpoint.mark_down(worker.clock.now_ms() + DOWN_MS);

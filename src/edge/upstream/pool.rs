@@ -81,6 +81,11 @@ impl Pool {
         });
     }
 
+    /// Closes all that are idle.
+    pub fn close_idle(&self) {
+        self.idle.borrow_mut().clear();
+    }
+
     /// Counts a new connection.
     pub fn count(&self) -> Open {
         self.open.set(self.open.get() + 1);

@@ -2,6 +2,8 @@
 
 use std::mem::MaybeUninit;
 
+use crate::edge::codec::HeadSink;
+use crate::edge::codec::mux::Stream;
 use crate::edge::exchange::Exchange;
 use crate::edge::failure::Failure;
 use crate::http::fields::{self, FieldKind};
@@ -35,14 +37,14 @@ pub enum Found {
 }
 
 /// Looks for a response head at the start of `inbox`, of which `seen` bytes were looked at before. When one is whole, the
-/// head for the client is appended to `out`.
+/// head for the client goes to `head`.
 pub fn read_head(
     exchange: &Exchange,
     route: &Route,
     inbox: &[u8],
     seen: usize,
     close: bool,
-    out: &mut Vec<u8>,
+    head: &mut HeadSink<'_>,
 ) -> Result<Found, Failure> {
     let length = match find_end(inbox, seen) {
         Ok(End::NotYet(seen)) => return Ok(Found::Incomplete(seen)),
@@ -56,14 +58,14 @@ pub fn read_head(
     let result = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut usual);
     match result {
         Ok(httparse::Status::Complete(parsed)) if parsed == length => {
-            translate(exchange, route, &response, length, close, out)
+            translate(exchange, route, &response, length, close, head)
         }
         Err(httparse::Error::TooManyHeaders) => {
             let mut many = vec![const { MaybeUninit::uninit() }; FIELDS_MAX];
             let mut response = httparse::Response::new(&mut []);
             match parser.parse_response_with_uninit_headers(&mut response, bytes, &mut many) {
                 Ok(httparse::Status::Complete(parsed)) if parsed == length => {
-                    translate(exchange, route, &response, length, close, out)
+                    translate(exchange, route, &response, length, close, head)
                 }
                 _ => Err(Failure::UpstreamProtocol("the response head has too many fields")),
             }
@@ -82,7 +84,7 @@ fn translate(
     response: &httparse::Response<'_, '_>,
     length: usize,
     close: bool,
-    out: &mut Vec<u8>,
+    head: &mut HeadSink<'_>,
 ) -> Result<Found, Failure> {
     let (Some(status), Some(version)) = (response.code, response.version) else {
         return Err(Failure::UpstreamProtocol("the status line is malformed"));
@@ -101,9 +103,13 @@ fn translate(
     let body = framing::of_response(is_head, false, status, version == 1, pairs)
         .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
     let keep_alive = version == 1 && body != BodyLength::UntilClose && !says_close(response);
-    let out_start = out.len();
-    write_head(exchange, route, response, status, body, close, out);
-    debug_assert!(out.len() > out_start);
+    match head {
+        HeadSink::H1(out) => {
+            let upgrade = exchange.upgrade_name().filter(|_| status == 101);
+            write_head(route, response, status, body, close, upgrade, out);
+        }
+        HeadSink::H2(stream) => send_head(route, response, status, body, stream)?,
+    }
     let is_event_stream = body != BodyLength::None && is_event_stream(response);
     Ok(Found::Final(Response { status, body, keep_alive, is_event_stream }, length))
 }
@@ -127,56 +133,88 @@ fn says_close(response: &httparse::Response<'_, '_>) -> bool {
 }
 
 fn write_head(
-    exchange: &Exchange,
     route: &Route,
     response: &httparse::Response<'_, '_>,
     status: u16,
     body: BodyLength,
     close: bool,
+    upgrade: Option<&[u8]>,
     out: &mut Vec<u8>,
 ) {
     write_status_line(status, out);
+    for header in kept(route, response, status, body) {
+        match rewritten(route, header) {
+            None => line(out, header.name.as_bytes(), header.value),
+            Some(value) => line(out, header.name.as_bytes(), &value),
+        }
+    }
+    for (name, value) in &route.response_headers {
+        line(out, name.as_bytes(), value.as_bytes());
+    }
+    write_framing(upgrade, body, close, out);
+}
+
+/// The head on a stream of HTTP/2.
+fn send_head(
+    route: &Route,
+    response: &httparse::Response<'_, '_>,
+    status: u16,
+    body: BodyLength,
+    stream: &Stream,
+) -> Result<(), Failure> {
+    let mut length = itoa::Buffer::new();
+    let length = match body {
+        BodyLength::Fixed(bytes) => Some((&b"content-length"[..], length.format(bytes).as_bytes())),
+        _ => None,
+    };
+    let theirs = || kept(route, response, status, body);
+    // Kept here, since the codec takes values that stand somewhere.
+    let changed: Vec<Option<Vec<u8>>> = match route.response_rewrites.is_empty() {
+        true => Vec::new(),
+        false => theirs().map(|header| rewritten(route, header)).collect(),
+    };
+    let changed = changed.iter().map(Option::as_deref).chain(std::iter::repeat(None));
+    let theirs = theirs().zip(changed).map(|(header, new)| (header.name.as_bytes(), new.unwrap_or(header.value)));
+    let ours = route.response_headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    stream
+        .send_head(status, theirs.chain(ours).chain(length), body == BodyLength::None)
+        .map_err(|_| Failure::ClientGone)
+}
+
+/// The upstream's fields that go on to the client: not those of its connection, nor those that the route sets.
+fn kept<'r>(
+    route: &'r Route,
+    response: &'r httparse::Response<'_, '_>,
+    status: u16,
+    body: BodyLength,
+) -> impl Iterator<Item = &'r httparse::Header<'r>> {
     // An answer without a body may still tell its length (HEAD, 304).
     let tells_length = body == BodyLength::None && status != 101 && status != 204;
-    for header in response.headers.iter() {
+    response.headers.iter().filter(move |header| {
         let name = header.name.as_bytes();
-        match fields::classify(name) {
-            FieldKind::ContentLength if tells_length => {}
-            FieldKind::ContentLength
-            | FieldKind::TransferEncoding
+        let hops = match fields::classify(name) {
+            FieldKind::ContentLength => !tells_length,
+            FieldKind::TransferEncoding
             | FieldKind::Connection
             | FieldKind::KeepAlive
             | FieldKind::ProxyConnection
             | FieldKind::ProxyAuthenticate
             | FieldKind::Te
             | FieldKind::Trailer
-            | FieldKind::Upgrade => continue,
-            _ => {}
-        }
-        if route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes())) {
-            continue;
-        }
-        match rewritten(route, name, header.value) {
-            None => line(out, name, header.value),
-            Some((start, rest)) => {
-                out.extend_from_slice(name);
-                out.extend_from_slice(b": ");
-                out.extend_from_slice(start);
-                line_end(out, rest);
-            }
-        }
-    }
-    for (name, value) in &route.response_headers {
-        line(out, name.as_bytes(), value.as_bytes());
-    }
-    let upgrade = exchange.upgrade_name().filter(|_| status == 101);
-    write_framing(upgrade, body, close, out);
+            | FieldKind::Upgrade => true,
+            _ => false,
+        };
+        !hops && !route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()))
+    })
 }
 
-/// `rewrite_response_headers`: how the value begins anew, and the rest of it; `None` when it stays.
-fn rewritten<'r>(route: &'r Route, name: &[u8], value: &'r [u8]) -> Option<(&'r [u8], &'r [u8])> {
-    let mut rules = route.response_rewrites.iter().filter(|rule| name.eq_ignore_ascii_case(rule.name.as_bytes()));
-    rules.find_map(|rule| Some((rule.value.as_bytes(), value.strip_prefix(rule.prefix.as_bytes())?)))
+/// The value that `rewrite_response_headers` makes of a field's; `None`: it stays.
+fn rewritten(route: &Route, header: &httparse::Header<'_>) -> Option<Vec<u8>> {
+    let mut rules = route.response_rewrites.iter().filter(|rule| header.name.eq_ignore_ascii_case(&rule.name));
+    rules.find_map(|rule| {
+        let rest = header.value.strip_prefix(rule.prefix.as_bytes())?;
+        Some([rule.value.as_bytes(), rest].concat())
+    })
 }
 
 /// `HTTP/1.1 200 OK` with the standard reason phrase.
@@ -216,10 +254,6 @@ fn write_framing(upgrade: Option<&[u8]>, body: BodyLength, close: bool, out: &mu
 fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
-    line_end(out, value);
-}
-
-fn line_end(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }

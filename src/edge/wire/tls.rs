@@ -39,6 +39,8 @@ pub struct Handshake {
     /// As a metric label: `1.2`, `1.3`.
     pub version: &'static str,
     pub resumed: bool,
+    /// ALPN chose HTTP/2 (RFC 9113 section 3.2).
+    pub is_h2: bool,
 }
 
 /// Why a TLS session failed.
@@ -146,16 +148,17 @@ impl Session {
     }
 
     pub fn summary(&self) -> Handshake {
-        let (version, kind) = match &self.side {
-            Side::Server(c) => (c.protocol_version(), c.handshake_kind()),
-            Side::Client(c) => (c.protocol_version(), c.handshake_kind()),
+        let (version, kind, protocol) = match &self.side {
+            Side::Server(c) => (c.protocol_version(), c.handshake_kind(), c.alpn_protocol()),
+            Side::Client(c) => (c.protocol_version(), c.handshake_kind(), c.alpn_protocol()),
         };
+        let is_h2 = protocol == Some(b"h2");
         let version = match version {
             Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
             Some(rustls::ProtocolVersion::TLSv1_3) => "1.3",
             _ => "other",
         };
-        Handshake { version, resumed: kind == Some(rustls::HandshakeKind::Resumed) }
+        Handshake { version, is_h2, resumed: kind == Some(rustls::HandshakeKind::Resumed) }
     }
 
     fn accept(&mut self, mut sealed: Vec<u8>) -> Result<(), TlsError> {

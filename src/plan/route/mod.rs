@@ -51,6 +51,8 @@ pub struct Route {
     pub timeout_is_default: bool,
     /// Between two reads of a response or, either way, of an upgraded connection; `None`: no limit.
     pub idle_timeout: Option<Duration>,
+    /// `max_request_body_bytes` (ours): largest request body; `None`: no limit.
+    pub request_body_max: Option<u64>,
     /// `show_error_details`.
     pub show_error_details: bool,
 }

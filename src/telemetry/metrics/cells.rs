@@ -161,6 +161,11 @@ impl WorkerCells {
         self.event(Event::ProxyReject { cause });
     }
 
+    /// A limit ended or refused something; the log names it alike.
+    pub fn limit(&self, limit: &'static str) {
+        self.event(Event::Limit { limit });
+    }
+
     /// Changes of the upstream pool: connections that exist, and those of them that nobody uses.
     pub fn pool(&self, open_delta: i64, idle_delta: i64) {
         self.gauge(|gauges| {

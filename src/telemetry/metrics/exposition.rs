@@ -124,7 +124,7 @@ fn about_route_events(totals: &Totals) -> Vec<Family> {
                 Event::Decision { result, reason } => {
                     decisions.sample(&[("route", route), ("result", result), ("reason", reason)], count)
                 }
-                Event::Rejected { .. } | Event::Handshake { .. } | Event::ProxyReject { .. } => {}
+                Event::Rejected { .. } | Event::Handshake { .. } | Event::ProxyReject { .. } | Event::Limit { .. } => {}
             }
         }
     }
@@ -142,6 +142,10 @@ fn about_connections(totals: &Totals) -> Vec<Family> {
         "vallum_proxy_protocol_rejects_total",
         "Connections closed for want of a good PROXY header, by cause.",
     );
+    let mut limits = Family::counter(
+        "vallum_limits_total",
+        "Times that a limit ended or refused something, by the limit's name as in the log.",
+    );
     for (event, count) in totals.process.events.iter() {
         let count = count as f64;
         match event {
@@ -150,6 +154,7 @@ fn about_connections(totals: &Totals) -> Vec<Family> {
                 handshakes.sample(&[("version", version), ("result", result)], count)
             }
             Event::ProxyReject { cause } => proxy.sample(&[("cause", cause)], count),
+            Event::Limit { limit } => limits.sample(&[("limit", limit)], count),
             Event::StreamClosed { .. } | Event::ConnectFailure { .. } | Event::Decision { .. } => {}
         }
     }
@@ -161,6 +166,7 @@ fn about_connections(totals: &Totals) -> Vec<Family> {
         rejected,
         handshakes,
         proxy,
+        limits,
     ]
 }
 

@@ -37,6 +37,7 @@ pub(super) enum Event {
     Rejected { cause: &'static str },
     Handshake { version: &'static str, result: &'static str },
     ProxyReject { cause: &'static str },
+    Limit { limit: &'static str },
 }
 
 impl Event {
@@ -49,6 +50,7 @@ impl Event {
             Event::Rejected { .. } => Event::Rejected { cause: OVERFLOW },
             Event::Handshake { .. } => Event::Handshake { version: OVERFLOW, result: OVERFLOW },
             Event::ProxyReject { .. } => Event::ProxyReject { cause: OVERFLOW },
+            Event::Limit { .. } => Event::Limit { limit: OVERFLOW },
         }
     }
 }

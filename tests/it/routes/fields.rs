@@ -129,7 +129,7 @@ fn security_fields_are_set_unless_disabled() {
 #[test]
 fn names_with_underscores_are_refused_dropped_or_let_through() {
     let names = "X_Custom: 1\r\nX-Fine: 2\r\n";
-    let disguises = "X_Pomerium_Claim_Email: eve\r\nX_Forwarded_For: 6.6.6.6\r\nContent_Length: 3\r\nUser_Agent: x\r\n";
+    let disguises = "X_Pomerium_Claim_Email: eve\r\nX_Forwarded_For: 6.6.6.6\r\nUser_Agent: x\r\n";
     for (action, status, passes) in [("reject_request", 400, false), ("drop_header", 200, false), ("allow", 200, true)]
     {
         let upstream = Upstream::echo();
@@ -143,11 +143,12 @@ fn names_with_underscores_are_refused_dropped_or_let_through() {
         }
         let answer = vallum.connect().ask(get(HOST, "/", disguises));
         assert_eq!(answer.status, status, "{action}");
-        assert!(!upstream.received_text().to_lowercase().contains("_for:"), "{action}: {}", upstream.received_text());
         let received = upstream.received_text().to_lowercase();
-        for name in ["x_pomerium", "x_forwarded", "content_length", "user_agent"] {
+        for name in ["x_pomerium", "x_forwarded", "user_agent"] {
             assert!(!received.contains(name), "{action} {name}: {received}");
         }
+        let framing = vallum.connect().ask(get(HOST, "/", "Content_Length: 3\r\n"));
+        assert_eq!(framing.status, 400, "{action}: what disguises the length is never let through");
     }
 }
 

@@ -37,6 +37,9 @@ pub(super) const KEYS: &[Key] = &[
     later("envoy_bind_config_freebind"), later("circuit_breaker_thresholds.max_connections"),
     later("circuit_breaker_thresholds.max_pending_requests"), later("circuit_breaker_thresholds.max_requests"),
     later("circuit_breaker_thresholds.max_retries"), later("circuit_breaker_thresholds.max_connection_pools"),
+    // Limits, all of them ours.
+    used("max_connections"), used("max_connections_per_source"), used("max_request_body_bytes"),
+    used("min_request_body_rate"), used("timeout_head"),
     // URLs, cookies, identity provider.
     used("authenticate_service_url"), used("signout_redirect_url"), used("cookie_name"), used("cookie_secret"),
     used("cookie_secret_file"), used("cookie_domain"), used("cookie_http_only"), used("cookie_expire"),

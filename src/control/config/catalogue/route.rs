@@ -23,6 +23,8 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "bearer_token_format", state: State::Refused(&["default"]) }, refused("identity_providers"),
     refused("tls_downstream_client_ca"), refused("tls_downstream_client_ca_file"), refused("mcp"),
     refused("upstream_tunnel"), later("session_recording"),
+    // Limits (ours).
+    used("max_request_body_bytes"),
     // Upstream connection and header fields.
     used("timeout"), used("allow_websockets"), used("tls_skip_verify"), used("tls_server_name"),
     used("tls_upstream_server_name"), used("tls_custom_ca"), used("tls_custom_ca_file"), used("set_request_headers"),

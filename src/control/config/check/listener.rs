@@ -163,6 +163,8 @@ pub(super) fn timeouts(section: &Section) -> Timeouts {
         read: typed(&section.timeout_read, default.read),
         write: typed(&section.timeout_write, default.write),
         idle: typed(&section.timeout_idle, default.idle),
+        head: typed(&section.timeout_head, default.head),
+        body_rate_min: section.limits.body_rate.as_ref().map_or(default.body_rate_min, |typed| typed.value),
         ..default
     }
 }

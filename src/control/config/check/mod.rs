@@ -7,6 +7,7 @@ mod certificates;
 mod from;
 mod headers;
 mod identity;
+mod limits;
 mod listener;
 mod provider;
 mod rewrite;
@@ -55,6 +56,7 @@ pub(super) fn check(
         routes: Table::new(routes.into_iter().map(|checked| checked.route).collect()),
         identity: identity?,
         timeouts: listener::timeouts(&sections.listener),
+        limits: limits::limits(&sections.listener.limits, desk),
         path_rules,
         field_rules,
         logs,
@@ -70,6 +72,7 @@ fn routes<'s>(sections: &'s Sections, certificates: &Index, desk: &Desk) -> Vec<
         pass_identity: listener::on(&sections.pass_identity_headers, false),
         upstream_timeout: listener::upstream_timeout(&sections.listener),
         upgrades: upgrades::names(&sections.listener.allow_upgrades, desk),
+        request_body_max: limits::request_body(&sections.listener.limits.request_body, None),
     };
     sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect()
 }

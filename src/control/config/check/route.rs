@@ -10,7 +10,7 @@ use super::super::sections::route::Route as Section;
 use super::headers::{self, Fields};
 use super::listener::{FOREVER, on};
 use super::upstream_tls::Clients;
-use super::{access, answer, from, rewrite, to, upgrades};
+use super::{access, answer, from, limits, rewrite, to, upgrades};
 use crate::plan::cluster::Target;
 use crate::plan::route::{Action, HostRule, Route};
 
@@ -29,6 +29,7 @@ pub(super) struct Common {
     pub(super) upstream_timeout: Option<Duration>,
     /// `allow_upgrades`.
     pub(super) upgrades: Vec<Box<str>>,
+    pub(super) request_body_max: Option<u64>,
 }
 
 /// A route and what is needed to talk about it.
@@ -87,6 +88,7 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         timeout,
         timeout_is_default: section.upstream.timeout.is_none(),
         idle_timeout,
+        request_body_max: limits::request_body(&section.max_request_body_bytes, common.request_body_max),
         show_error_details: on(&section.show_error_details, false),
     };
     Some(Checked { route, section, from: source? })

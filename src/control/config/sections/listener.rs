@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use super::super::section::{Opt, Section, Typed};
+use crate::http::framing::MAX_CONTENT_LENGTH;
+use crate::plan::limits::CONNECTIONS_MAX;
+use crate::plan::timeouts::BODY_RATE_MAX;
 
 /// Most data-plane threads.
 pub const WORKERS_MAX: u64 = 1024;
@@ -20,6 +23,8 @@ pub(in super::super) struct Listener {
     pub(in super::super) timeout_read: Opt<Duration>,
     pub(in super::super) timeout_write: Opt<Duration>,
     pub(in super::super) timeout_idle: Opt<Duration>,
+    pub(in super::super) timeout_head: Opt<Duration>,
+    pub(in super::super) limits: Limits,
     pub(in super::super) default_upstream_timeout: Opt<Duration>,
     pub(in super::super) normalize_path: Opt<bool>,
     pub(in super::super) merge_slashes: Opt<bool>,
@@ -31,6 +36,15 @@ pub(in super::super) struct Listener {
     pub(in super::super) log_level: Opt<String>,
     pub(in super::super) proxy_log_level: Opt<String>,
     pub(in super::super) storage_type: Opt<String>,
+}
+
+/// What one client, and all of them together, may take; 0 stands for no limit.
+#[derive(Debug, Default)]
+pub(in super::super) struct Limits {
+    pub(in super::super) connections: Opt<u64>,
+    pub(in super::super) connections_per_source: Opt<u64>,
+    pub(in super::super) request_body: Opt<u64>,
+    pub(in super::super) body_rate: Opt<u64>,
 }
 
 pub(super) fn read(section: &Section<'_>) -> Listener {
@@ -46,6 +60,13 @@ pub(super) fn read(section: &Section<'_>) -> Listener {
         timeout_read: section.duration("timeout_read"),
         timeout_write: section.duration("timeout_write"),
         timeout_idle: section.duration("timeout_idle"),
+        timeout_head: section.duration("timeout_head"),
+        limits: Limits {
+            connections: section.whole("max_connections", 0..=CONNECTIONS_MAX),
+            connections_per_source: section.whole("max_connections_per_source", 0..=CONNECTIONS_MAX),
+            request_body: section.whole("max_request_body_bytes", 0..=MAX_CONTENT_LENGTH),
+            body_rate: section.whole("min_request_body_rate", 0..=BODY_RATE_MAX),
+        },
         default_upstream_timeout: section.duration("default_upstream_timeout"),
         normalize_path: section.flag("normalize_path"),
         merge_slashes: section.flag("merge_slashes"),

@@ -6,6 +6,7 @@ mod certificates;
 mod hostile;
 mod identity;
 mod keys;
+mod limits;
 mod listener;
 mod reload;
 mod report;

@@ -93,6 +93,7 @@ fn plan_with(authenticate: Option<&str>, issuer: &str) -> Plan {
             url_signer,
         },
         timeouts: timeouts::Timeouts::default(),
+        limits: Default::default(),
         path_rules: crate::http::path::PathRules::default(),
         field_rules: Default::default(),
         logs: Logs { access: false, authorize: false },
@@ -119,6 +120,7 @@ fn route(host: HostRule, port: Option<u16>) -> Route {
         timeout: None,
         timeout_is_default: false,
         idle_timeout: None,
+        request_body_max: None,
         show_error_details: false,
     }
 }

@@ -89,14 +89,18 @@ impl Connection {
             if worker.draining.get() {
                 return Err(NoHead::Done);
             }
-            self.deadline.set_idle(true);
+            self.deadline.set_idle(worker.clock.now_ms());
             IDLE_READ_BYTES
         };
         let result = self.reader.read(&mut self.inbox, room).await;
-        self.deadline.set_idle(false);
+        self.deadline.clear_idle();
         match result {
             Ok(1..) => Ok(()),
             _ if begun && self.deadline.fired() => Err(NoHead::Late),
+            _ if self.deadline.fired() => {
+                worker.cells.limit("idle_timeout");
+                Err(NoHead::Done)
+            }
             _ => Err(NoHead::Done),
         }
     }

@@ -1,0 +1,261 @@
+//! The I/O of an HTTP/2 connection: one task reads and writes the socket, one task per stream serves its request. They
+//! share the codec, which knows frames; nothing here does.
+
+mod stream;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use super::h1;
+use super::h2::{self, Event, StreamId};
+use crate::edge::deadline::Deadline;
+use crate::edge::race::{First, first};
+use crate::edge::wire::{IDLE_READ_BYTES, READ_BYTES, Reader, Writer};
+use crate::edge::worker::Worker;
+use crate::http::framing::BodyLength;
+use crate::http::head::{HeadError, RequestHead};
+use crate::plan::timeouts::Timeouts;
+pub use stream::{Broken, Stream};
+
+/// What the tasks of one connection share.
+struct Shared {
+    worker: Rc<Worker>,
+    timeouts: Timeouts,
+    codec: RefCell<h2::Connection>,
+    waiting: RefCell<HashMap<StreamId, Waiting, foldhash::fast::RandomState>>,
+    /// The writing half, when it has nothing to write.
+    writer: RefCell<Option<Waker>>,
+    /// Nothing more will be read or written.
+    closed: Cell<bool>,
+    /// What is queued shall be written, then the connection ends.
+    finishing: Cell<bool>,
+    deadline: Rc<Deadline>,
+}
+
+/// Who waits for something to happen to a stream.
+#[derive(Default)]
+struct Waiting {
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    reset: bool,
+    /// The endpoint that works on the answer, so that it need not go on for a client who is gone.
+    endpoint: Option<Rc<Deadline>>,
+}
+
+impl Waiting {
+    fn lose_client(&mut self) {
+        self.reset = true;
+        if let Some(endpoint) = self.endpoint.take() {
+            endpoint.fire();
+        }
+    }
+
+    fn wake(&mut self) {
+        for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+}
+
+/// A request that arrived on a stream, or one whose head is too large.
+pub struct Arrived {
+    pub stream: Stream,
+    pub request: Result<(RequestHead, BodyLength), HeadError>,
+}
+
+impl Shared {
+    /// Lets the writing half look at the output.
+    fn wake_writer(&self) {
+        if let Some(waker) = self.writer.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    fn wait(&self, id: StreamId, register: impl FnOnce(&mut Waiting)) {
+        if let Some(waiting) = self.waiting.borrow_mut().get_mut(&id) {
+            register(waiting);
+        }
+    }
+
+    fn wake_stream(&self, id: StreamId) {
+        self.wait(id, Waiting::wake);
+    }
+
+    /// The connection is over, and with it every stream.
+    fn end_all_streams(&self) {
+        for waiting in self.waiting.borrow_mut().values_mut() {
+            waiting.lose_client();
+            waiting.wake();
+        }
+    }
+
+    /// A stream's task is done with it.
+    fn stream_ended(&self) {
+        if self.worker.draining.get() {
+            self.codec.borrow_mut().drain();
+        }
+        self.wake_writer();
+        if self.waiting.borrow().is_empty() {
+            self.fall_idle();
+        }
+    }
+
+    /// Nothing is asked for: the connection may stay so for `timeout_idle`, unless the worker drains.
+    fn fall_idle(&self) {
+        let now_ms = self.worker.clock.now_ms();
+        self.deadline.set_read(now_ms + self.timeouts.idle.as_millis() as u64);
+        self.deadline.set_idle(now_ms);
+    }
+}
+
+/// Serves an HTTP/2 connection to its end; `arrived` is called for each request and must not block.
+pub async fn serve(worker: &Rc<Worker>, connection: h1::Connection, mut arrived: impl FnMut(Arrived)) {
+    let h1::Connection { mut reader, mut writer, deadline, inbox, .. } = connection;
+    let shared = Rc::new(Shared {
+        worker: worker.clone(),
+        timeouts: worker.plan().timeouts.clone(),
+        // WebSockets come by HTTP/1.1: a browser opens a connection of its own for them.
+        codec: RefCell::new(h2::Connection::server(h2::Limits { extended_connect: false, ..h2::Limits::default() })),
+        waiting: RefCell::default(),
+        writer: RefCell::default(),
+        closed: Cell::new(false),
+        finishing: Cell::new(false),
+        deadline: deadline.clone(),
+    });
+    {
+        let mut reading = pin!(read(&shared, &mut reader, inbox, &mut arrived));
+        let mut writing = pin!(write(&shared, &mut writer));
+        if let First::Left(()) = first(reading.as_mut(), writing.as_mut()).await {
+            // What is queued (a GOAWAY, say) still goes out.
+            shared.finishing.set(true);
+            shared.wake_writer();
+            writing.await;
+        }
+    }
+    shared.closed.set(true);
+    shared.end_all_streams();
+    writer.finish(deadline.control()).await;
+}
+
+/// Reads until the peer ends the connection, or breaks a rule of it.
+async fn read(shared: &Rc<Shared>, reader: &mut Reader, mut inbox: Vec<u8>, arrived: &mut impl FnMut(Arrived)) {
+    loop {
+        let now_ms = shared.worker.clock.now_ms();
+        let received = shared.codec.borrow_mut().receive(&inbox, now_ms);
+        attend(shared, arrived);
+        shared.wake_writer();
+        match received {
+            Ok(consumed) if consumed == inbox.len() => inbox.clear(),
+            Ok(consumed) => drop(inbox.drain(..consumed)),
+            Err(error) => {
+                shared.worker.cells.connection_rejected(error.cause);
+                tracing::info!(cause = error.cause, error = %error, "HTTP/2 connection ended");
+                return;
+            }
+        }
+        let idle = shared.waiting.borrow().is_empty() && inbox.is_empty();
+        if idle {
+            if shared.worker.draining.get() {
+                shared.codec.borrow_mut().go_away(h2::ErrorCode::NO_ERROR);
+                return;
+            }
+            inbox = Vec::new();
+            shared.codec.borrow_mut().rest();
+            shared.fall_idle();
+        } else if inbox.is_empty() {
+            shared.deadline.clear_read();
+        } else {
+            // Part of a frame: the rest must not be long in coming.
+            shared.deadline.set_read(now_ms + shared.timeouts.head.as_millis() as u64);
+        }
+        let count = reader.read(&mut inbox, if idle { IDLE_READ_BYTES } else { READ_BYTES }).await;
+        shared.deadline.clear_idle();
+        if !matches!(count, Ok(1..)) {
+            return;
+        }
+    }
+}
+
+/// Passes on what the codec found.
+fn attend(shared: &Rc<Shared>, arrived: &mut impl FnMut(Arrived)) {
+    loop {
+        let event = shared.codec.borrow_mut().poll_event();
+        let Some(event) = event else { return };
+        match event {
+            Event::Request { stream, head, body, .. } => {
+                arrived(Arrived { stream: Stream::open(shared.clone(), stream), request: Ok((head, body)) });
+            }
+            Event::Refused { stream, error } => {
+                arrived(Arrived { stream: Stream::open(shared.clone(), stream), request: Err(error) });
+            }
+            event => note(shared, event),
+        }
+    }
+}
+
+/// Passes on what concerns a stream that is served already.
+fn note(shared: &Shared, event: Event) {
+    match event {
+        Event::Malformed { cause, .. } => tracing::info!(cause, "malformed HTTP/2 request"),
+        Event::Reset { stream, .. } => {
+            shared.wait(stream, Waiting::lose_client);
+            shared.wake_stream(stream);
+        }
+        Event::Data { stream } | Event::End { stream } | Event::Writable { stream } => shared.wake_stream(stream),
+        Event::Request { .. } | Event::Refused { .. } | Event::GoAway { .. } => {}
+    }
+}
+
+/// Writes what the codec has queued, as it is queued; ends when asked to finish and nothing is left, or when the peer
+/// takes no more.
+async fn write(shared: &Rc<Shared>, writer: &mut Writer) {
+    let mut out = Vec::new();
+    loop {
+        std::mem::swap(&mut out, shared.codec.borrow_mut().output());
+        if out.is_empty() {
+            if shared.finishing.get() {
+                return;
+            }
+            if shared.waiting.borrow().is_empty() {
+                writer.rest();
+                out = Vec::new();
+            }
+            something_to_write(shared).await;
+            continue;
+        }
+        shared.deadline.set_write(shared.worker.clock.now_ms() + shared.timeouts.write.as_millis() as u64);
+        let result = writer.write_all(&mut out).await;
+        shared.deadline.clear_write();
+        if result.is_err() {
+            return;
+        }
+        // The output has room again: whoever waits for it hears of it.
+        wake_writable(shared);
+    }
+}
+
+/// Requests do not arrive here: each read takes all of them.
+fn wake_writable(shared: &Shared) {
+    loop {
+        let event = shared.codec.borrow_mut().poll_event();
+        match event {
+            Some(event) => note(shared, event),
+            None => return,
+        }
+    }
+}
+
+async fn something_to_write(shared: &Shared) {
+    poll_fn(|cx| {
+        if shared.finishing.get() || !shared.codec.borrow_mut().output().is_empty() {
+            return Poll::Ready(());
+        }
+        *shared.writer.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}

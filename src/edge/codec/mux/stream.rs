@@ -1,0 +1,120 @@
+//! One stream as its task sees it.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::Shared;
+use crate::edge::codec::h2::{ErrorCode, StreamId};
+use crate::edge::deadline::Deadline;
+
+/// The stream was reset, or its connection is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the stream is broken")]
+pub struct Broken;
+
+/// A stream; when dropped it is closed: cut, unless its response was ended.
+pub struct Stream {
+    shared: Rc<Shared>,
+    id: StreamId,
+}
+
+impl Stream {
+    pub(super) fn open(shared: Rc<Shared>, id: StreamId) -> Self {
+        shared.waiting.borrow_mut().insert(id, super::Waiting::default());
+        Stream { shared, id }
+    }
+
+    /// Sends the response's head; `end`: there is no body.
+    pub fn send_head<'f>(
+        &self,
+        status: u16,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+        end: bool,
+    ) -> Result<(), Broken> {
+        let result = self.shared.codec.borrow_mut().send_head(self.id, status, fields, end);
+        self.shared.wake_writer();
+        result.map_err(|_| Broken)
+    }
+
+    /// Sends as much of `bytes` as there is room for; `end`: they are the last. How much was taken.
+    pub fn try_write(&self, bytes: &[u8], end: bool) -> Result<usize, Broken> {
+        let result = self.shared.codec.borrow_mut().send_data(self.id, bytes, end);
+        self.shared.wake_writer();
+        result.map_err(|_| Broken)
+    }
+
+    /// Waits until there is room for more.
+    pub async fn writable(&self) -> Result<(), Broken> {
+        poll_fn(|cx| {
+            if self.is_broken() {
+                return Poll::Ready(Err(Broken));
+            }
+            let room = self.shared.codec.borrow_mut().send_capacity(self.id);
+            match room {
+                Err(_) => Poll::Ready(Err(Broken)),
+                Ok(1..) => Poll::Ready(Ok(())),
+                Ok(_) => {
+                    self.shared.wait(self.id, |waiting| waiting.writer = Some(cx.waker().clone()));
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Moves what has arrived of the request's body into `buffer`: how many bytes, and whether they were the last.
+    pub fn take(&self, buffer: &mut Vec<u8>) -> (usize, bool) {
+        let mut codec = self.shared.codec.borrow_mut();
+        let count = codec.take_data(self.id, buffer);
+        let ended = codec.is_ended(self.id);
+        drop(codec);
+        if count > 0 {
+            // Room was granted to the peer.
+            self.shared.wake_writer();
+        }
+        (count, ended && !self.is_broken())
+    }
+
+    /// Like [`Stream::take`], but waits until there is something to take, or the body has ended.
+    pub async fn read(&self, buffer: &mut Vec<u8>) -> Result<(usize, bool), Broken> {
+        poll_fn(|cx| match self.take(buffer) {
+            (0, false) if self.is_broken() => Poll::Ready(Err(Broken)),
+            (0, false) => {
+                self.shared.wait(self.id, |waiting| waiting.reader = Some(cx.waker().clone()));
+                Poll::Pending
+            }
+            taken => Poll::Ready(Ok(taken)),
+        })
+        .await
+    }
+
+    /// The client waits for an answer from `endpoint`.
+    pub fn answer_due(&self, endpoint: Rc<Deadline>) {
+        self.shared.wait(self.id, |waiting| waiting.endpoint = Some(endpoint));
+    }
+
+    /// Nothing is awaited any more; returns whether the client went away meanwhile.
+    pub fn answer_over(&self) -> bool {
+        self.shared.wait(self.id, |waiting| waiting.endpoint = None);
+        self.is_broken()
+    }
+
+    /// Ends the stream before its time: the peer must see that what it got is not whole.
+    pub fn abort(&self) {
+        self.shared.codec.borrow_mut().reset(self.id, ErrorCode::INTERNAL_ERROR);
+        self.shared.wake_writer();
+    }
+
+    fn is_broken(&self) -> bool {
+        self.shared.closed.get() || self.shared.waiting.borrow().get(&self.id).is_none_or(|waiting| waiting.reset)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.shared.waiting.borrow_mut().remove(&self.id);
+        self.shared.codec.borrow_mut().release(self.id);
+        self.shared.stream_ended();
+    }
+}
