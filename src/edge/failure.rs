@@ -86,6 +86,15 @@ pub struct Meaning {
     pub text: Cow<'static, str>,
 }
 
+/// What is said about a denial; the texts for 450 and 495 are Pomerium's.
+fn denial(status: u16) -> &'static str {
+    match status {
+        450 => "device not authorized",
+        495 => "a valid client certificate is required to access this page",
+        _ => "you may not see this page",
+    }
+}
+
 impl Failure {
     /// The one map from failures to answers.
     pub fn meaning(&self) -> Meaning {
@@ -114,7 +123,7 @@ impl Failure {
             F::NoPath => (404, Source::NoRoute, "route_not_found", "no route of this host serves this path".into()),
             F::SignIn(_) => (302, Source::AuthRedirect, "sign_in", "".into()),
             F::Unauthenticated => (401, Source::AuthDeny, "unauthenticated", "sign in first".into()),
-            F::Denied { status, .. } => (*status, Source::AuthDeny, "denied", "you may not see this page".into()),
+            F::Denied { status, .. } => (*status, Source::AuthDeny, "denied", denial(*status).into()),
             F::Rewrite(what) => (400, Source::BadRequest, "rewrite", (*what).into()),
             F::UpgradeRefused => (403, Source::BadRequest, "upgrade_refused", "this route allows no WebSocket".into()),
             F::ControlBusy => {

@@ -3,8 +3,6 @@
 //! A sender may pause for as long as the allowance lasts, which is `timeout_read` at first and never more; at least
 //! `min_request_body_rate` bytes a second are needed to keep it. A byte now and then does not.
 
-use std::time::Duration;
-
 use crate::plan::timeouts::Timeouts;
 
 #[derive(Debug, Clone)]
@@ -21,9 +19,9 @@ impl Pace {
         Pace::new(timeouts.read.as_millis() as u64, timeouts.body_rate_min)
     }
 
-    /// A sender of which nothing is asked but not to be silent for longer than this.
-    pub fn of_silence(timeout: Duration) -> Pace {
-        Pace::new(timeout.as_millis() as u64, 0)
+    /// Silence alone is limited: each byte fills the allowance.
+    pub fn idle(timeout_ms: u64) -> Pace {
+        Pace::new(timeout_ms, 0)
     }
 
     fn new(timeout_ms: u64, rate: u64) -> Pace {

@@ -13,6 +13,7 @@ use super::codec::{Back, Client, HeadSink};
 use super::exchange::{Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
+use super::pace::Pace;
 use super::race::{First, first};
 use super::rewrite::{self, Rewritten};
 use super::upstream::response::{Found, Response, read_head};
@@ -49,11 +50,39 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// The request was sent: its answer is due.
+    /// The request was sent, or is being sent to its end: the endpoint has so long for its answer.
     fn await_answer(&self, client: &Back<'_>, upstream: &Rc<Deadline>) {
         let now_ms = self.worker.clock.now_ms();
-        limits::answer_due(self.route, upstream, now_ms);
+        self.limit_total(upstream);
+        if let Some(idle) = self.route.idle_timeout {
+            upstream.set_read(now_ms + idle.as_millis() as u64);
+        }
         client.answer_due(upstream, now_ms);
+    }
+
+    fn limit_total(&self, upstream: &Deadline) {
+        if let Some(timeout) = self.route.timeout {
+            upstream.set_total(self.worker.clock.now_ms() + timeout.as_millis() as u64);
+        }
+    }
+
+    /// How long the endpoint may be silent within its answer.
+    fn idle_pace(&self) -> Option<Pace> {
+        self.route.idle_timeout.map(|idle| Pace::idle(idle.as_millis() as u64))
+    }
+
+    /// The head of the answer is here.
+    fn answer_begins(&self, client: &Back<'_>, response: &Response, upstream: &Deadline) {
+        client.answer_begun();
+        upstream.clear_read();
+        if self.is_endless(response) {
+            upstream.clear_total();
+        }
+    }
+
+    /// An event stream has no end that a timeout for all routes could wait for.
+    fn is_endless(&self, response: &Response) -> bool {
+        response.is_event_stream && self.route.timeout_is_default
     }
 }
 
@@ -71,8 +100,8 @@ pub async fn forward(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
         }
         _ => {}
     }
-    let Some(cluster) = route.action.cluster() else { return Err(Failure::Internal("the route has no upstream")) };
     limits::check_body(exchange, route)?;
+    let Some(cluster) = route.action.cluster() else { return Err(Failure::Internal("the route has no upstream")) };
     let rewritten = rewrite::request(exchange, route)?;
     let vouched = vouch::lines(worker, exchange)?;
     let job = Job { worker, route, cluster, rewritten: &rewritten, vouched: vouched.as_deref() };
@@ -290,17 +319,12 @@ async fn stream(
                     }
                 }
             }
-            First::Right(early) => {
-                let early = early?;
-                job.await_answer(&back, deadline);
-                early
-            }
+            First::Right(early) => early?,
         }
     };
-    limits::answer_begun(job.route, &response, deadline);
-    back.answer_begun();
+    job.answer_begins(&back, &response, deadline);
     let incoming = Incoming::new(response.body);
-    let source = Source::Wire { reader, inbox, incoming, deadline, pace: limits::silence(job.route) };
+    let source = Source::Wire { reader, inbox, incoming, deadline, pace: job.idle_pace() };
     let sink = back.sink(response.body, timeouts);
     let receiving = flow::run(clock, source, sink, &mut out, &mut size, u64::MAX);
     let result = if sent_result.is_some() {
@@ -311,7 +335,9 @@ async fn stream(
             First::Left(result) => result,
             First::Right(sent) => {
                 uploaded.set(sent.is_ok());
-                limits::total(job.route, &response, deadline, clock.now_ms());
+                if !job.is_endless(&response) {
+                    job.limit_total(deadline);
+                }
                 receiving.await
             }
         }
@@ -333,18 +359,16 @@ async fn finish(
         exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
         return Ok(Box::pin(tunnel::run(job.worker, client, exchange, upstream, out)).await);
     }
+    job.answer_begins(&client.back(), &response, &upstream.deadline);
     let timeouts = &exchange.plan.timeouts;
     let source = Source::Wire {
         reader: &mut upstream.reader,
         inbox: &mut upstream.inbox,
         incoming: Incoming::new(response.body),
         deadline: &upstream.deadline,
-        pace: limits::silence(job.route),
+        pace: job.idle_pace(),
     };
-    limits::answer_begun(job.route, &response, &upstream.deadline);
-    let back = client.back();
-    back.answer_begun();
-    let sink = back.sink(response.body, timeouts);
+    let sink = client.back().sink(response.body, timeouts);
     let mut size = 0;
     let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size, u64::MAX).await;
     job.worker.buffers.give(out);

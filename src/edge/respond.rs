@@ -142,7 +142,11 @@ fn page_of(exchange: &Exchange, failure: &Failure, text: &str) -> crate::http::p
     };
     Page {
         status: meaning.status,
-        title: reason.unwrap_or("Error"),
+        title: reason.unwrap_or(match meaning.status {
+            450 => "Device Not Authorized",
+            495 => "Client Certificate Required",
+            _ => "Error",
+        }),
         text,
         broken: hop(meaning.source),
         request_id: &exchange.request_id,

@@ -62,6 +62,7 @@ impl Sessions {
 
 /// Sets `exchange.session` from the worker's cache, when a cookie of the request is there.
 pub fn recall(worker: &Worker, exchange: &mut Exchange) -> bool {
+    worker.heed_revocations();
     let cached = cookies(exchange).find_map(|text| fresh(worker, text));
     let found = cached.is_some();
     if found {
@@ -72,6 +73,7 @@ pub fn recall(worker: &Worker, exchange: &mut Exchange) -> bool {
 
 /// Sets `exchange.session`: every candidate that came with the request is tried, cookie before header before query.
 pub async fn identify(worker: &Worker, exchange: &mut Exchange) -> Result<(), Failure> {
+    worker.heed_revocations();
     let (candidates, by_token) = candidates(exchange);
     let mut known = None;
     for text in &candidates {

@@ -111,9 +111,9 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
         pass_identity: false,
         upgrades: Upgrades::new(["websocket"]),
         timeout: Some(Duration::from_secs(5)),
+        request_body_max: None,
         timeout_is_default: false,
         idle_timeout: None,
-        request_body_max: None,
         show_error_details: false,
     };
     Plan {

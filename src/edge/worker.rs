@@ -71,6 +71,8 @@ pub struct Worker {
     pub draining: Cell<bool>,
     /// Client connections open now.
     pub connections: Cell<usize>,
+    /// Up to which revocation `sessions` is told.
+    epoch: Cell<u64>,
     feed: RefCell<Cached>,
     /// The plan for which `cells`, `turns` and `sessions` are set up.
     plan: RefCell<Held>,
@@ -99,6 +101,7 @@ impl Worker {
             refusals: accept::Refusals::default(),
             draining: Cell::new(false),
             connections: Cell::new(0),
+            epoch: Cell::new(setup.door.revocations.epoch()),
             feed: RefCell::new(setup.door.feed.cached()),
             plan: RefCell::new(Rc::new(setup.door.feed.current())),
         };
@@ -119,6 +122,15 @@ impl Worker {
         self.adopt(&latest);
         self.plan.replace(latest.clone());
         latest
+    }
+
+    /// Forgets every cached session when anything was revoked since the last look. Asked before each use of the cache, so
+    /// that nobody passes with a session that was signed out a moment ago.
+    pub fn heed_revocations(&self) {
+        let current = self.door.revocations.epoch();
+        if self.epoch.replace(current) != current {
+            self.sessions.forget_all();
+        }
     }
 
     fn adopt(&self, plan: &Plan) {
@@ -151,7 +163,6 @@ async fn live(setup: Setup) -> io::Result<()> {
 
 /// The worker's housekeeping, until it is told to stop.
 async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
-    let mut epoch = worker.door.revocations.epoch();
     let mut busy = Busy::new();
     let mut pooled = (0, 0);
     for count in 1u64.. {
@@ -162,11 +173,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         let now_ms = worker.clock.now_ms();
         worker.deadlines.sweep(now_ms);
         worker.plan();
-        let current = worker.door.revocations.epoch();
-        if current != epoch {
-            epoch = current;
-            worker.sessions.forget_all();
-        }
+        worker.heed_revocations();
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
             worker.deadlines.look_for_clients(now_ms);

@@ -10,7 +10,10 @@ mod harness;
 
 mod config;
 mod e2e;
+mod errors;
+mod hostile_upstream;
 mod http1;
+mod http2;
 mod layering;
 mod limits;
 mod load;

@@ -1,5 +1,6 @@
 //! The response as it is read from the upstream and as the client gets it. The upstream is not trusted with framing.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use crate::edge::codec::HeadSink;
@@ -95,6 +96,9 @@ fn translate(
     if status == 101 && exchange.normal.upgrade.is_none() {
         return Err(Failure::UpstreamProtocol("101 without a request to upgrade"));
     }
+    if status == 101 && !switches_as_asked(exchange, response) {
+        return Err(Failure::UpstreamProtocol("101 to another protocol than was asked for"));
+    }
     if (100..200).contains(&status) && status != 101 {
         return Ok(Found::Interim(length));
     }
@@ -104,10 +108,7 @@ fn translate(
         .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
     let keep_alive = version == 1 && body != BodyLength::UntilClose && !says_close(response);
     match head {
-        HeadSink::H1(out) => {
-            let upgrade = exchange.upgrade_name().filter(|_| status == 101);
-            write_head(route, response, status, body, close, upgrade, out);
-        }
+        HeadSink::H1(out) => write_head(exchange, route, response, status, body, close, out),
         HeadSink::H2(stream) => send_head(route, response, status, body, stream)?,
     }
     let is_event_stream = body != BodyLength::None && is_event_stream(response);
@@ -124,33 +125,49 @@ fn is_event_stream(response: &httparse::Response<'_, '_>) -> bool {
 }
 
 fn says_close(response: &httparse::Response<'_, '_>) -> bool {
-    response
-        .headers
-        .iter()
-        .filter(|header| header.name.eq_ignore_ascii_case("connection"))
-        .flat_map(|header| fields::connection_options(header.value))
-        .any(|option| option.eq_ignore_ascii_case(b"close"))
+    connection_options(response).any(|option| option.eq_ignore_ascii_case(b"close"))
+}
+
+fn connection_options<'r>(response: &'r httparse::Response<'_, '_>) -> impl Iterator<Item = &'r [u8]> {
+    let named = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("connection"));
+    named.flat_map(|header| fields::connection_options(header.value))
+}
+
+/// Whether `Connection` names anything but how the connection goes on.
+fn nominates(response: &httparse::Response<'_, '_>) -> bool {
+    let usual = [&b"close"[..], b"keep-alive", b"upgrade"];
+    connection_options(response).any(|option| !usual.iter().any(|known| option.eq_ignore_ascii_case(known)))
+}
+
+/// Whether the field belongs to this connection because `Connection` names it (RFC 9110 section 7.6.1).
+fn is_nominated(response: &httparse::Response<'_, '_>, name: &[u8]) -> bool {
+    connection_options(response).any(|option| option.eq_ignore_ascii_case(name)) && fields::may_be_nominated(name)
+}
+
+/// Whether a 101 names the one protocol that was asked for.
+fn switches_as_asked(exchange: &Exchange, response: &httparse::Response<'_, '_>) -> bool {
+    let mut named = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("upgrade"));
+    let asked = exchange.upgrade_name().unwrap_or_default();
+    named.next().is_some_and(|header| header.value.eq_ignore_ascii_case(asked)) && named.next().is_none()
 }
 
 fn write_head(
+    exchange: &Exchange,
     route: &Route,
     response: &httparse::Response<'_, '_>,
     status: u16,
     body: BodyLength,
     close: bool,
-    upgrade: Option<&[u8]>,
     out: &mut Vec<u8>,
 ) {
     write_status_line(status, out);
-    for header in kept(route, response, status, body) {
-        match rewritten(route, header) {
-            None => line(out, header.name.as_bytes(), header.value),
-            Some(value) => line(out, header.name.as_bytes(), &value),
-        }
+    for (name, value) in kept(route, response, status, body) {
+        line(out, name, &value);
     }
     for (name, value) in &route.response_headers {
         line(out, name.as_bytes(), value.as_bytes());
     }
+    let upgrade = exchange.upgrade_name().filter(|_| status == 101);
     write_framing(upgrade, body, close, out);
 }
 
@@ -167,30 +184,26 @@ fn send_head(
         BodyLength::Fixed(bytes) => Some((&b"content-length"[..], length.format(bytes).as_bytes())),
         _ => None,
     };
-    let theirs = || kept(route, response, status, body);
-    // Kept here, since the codec takes values that stand somewhere.
-    let changed: Vec<Option<Vec<u8>>> = match route.response_rewrites.is_empty() {
-        true => Vec::new(),
-        false => theirs().map(|header| rewritten(route, header)).collect(),
-    };
-    let changed = changed.iter().map(Option::as_deref).chain(std::iter::repeat(None));
-    let theirs = theirs().zip(changed).map(|(header, new)| (header.name.as_bytes(), new.unwrap_or(header.value)));
+    let theirs: Vec<(&[u8], Cow<'_, [u8]>)> = kept(route, response, status, body).collect();
+    let theirs = theirs.iter().map(|(name, value)| (*name, &**value));
     let ours = route.response_headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     stream
         .send_head(status, theirs.chain(ours).chain(length), body == BodyLength::None)
         .map_err(|_| Failure::ClientGone)
 }
 
-/// The upstream's fields that go on to the client: not those of its connection, nor those that the route sets.
+/// The upstream's fields that go on to the client, some rewritten: not those of its connection, nor those that the route
+/// sets.
 fn kept<'r>(
     route: &'r Route,
     response: &'r httparse::Response<'_, '_>,
     status: u16,
     body: BodyLength,
-) -> impl Iterator<Item = &'r httparse::Header<'r>> {
+) -> impl Iterator<Item = (&'r [u8], Cow<'r, [u8]>)> {
+    let nominates = nominates(response);
     // An answer without a body may still tell its length (HEAD, 304).
     let tells_length = body == BodyLength::None && status != 101 && status != 204;
-    response.headers.iter().filter(move |header| {
+    let passed = response.headers.iter().filter(move |header| {
         let name = header.name.as_bytes();
         let hops = match fields::classify(name) {
             FieldKind::ContentLength => !tells_length,
@@ -202,19 +215,19 @@ fn kept<'r>(
             | FieldKind::Te
             | FieldKind::Trailer
             | FieldKind::Upgrade => true,
-            _ => false,
+            _ => nominates && is_nominated(response, name),
         };
         !hops && !route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()))
-    })
+    });
+    passed.map(|header| (header.name.as_bytes(), rewritten(route, header.name.as_bytes(), header.value)))
 }
 
-/// The value that `rewrite_response_headers` makes of a field's; `None`: it stays.
-fn rewritten(route: &Route, header: &httparse::Header<'_>) -> Option<Vec<u8>> {
-    let mut rules = route.response_rewrites.iter().filter(|rule| header.name.eq_ignore_ascii_case(&rule.name));
-    rules.find_map(|rule| {
-        let rest = header.value.strip_prefix(rule.prefix.as_bytes())?;
-        Some([rule.value.as_bytes(), rest].concat())
-    })
+/// `rewrite_response_headers`: the value, with its beginning replaced by the first rule that fits.
+fn rewritten<'r>(route: &Route, name: &[u8], value: &'r [u8]) -> Cow<'r, [u8]> {
+    let mut rules = route.response_rewrites.iter().filter(|rule| name.eq_ignore_ascii_case(rule.name.as_bytes()));
+    let found =
+        rules.find_map(|rule| Some([rule.value.as_bytes(), value.strip_prefix(rule.prefix.as_bytes())?].concat()));
+    found.map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
 /// `HTTP/1.1 200 OK` with the standard reason phrase.
@@ -254,6 +267,10 @@ fn write_framing(upgrade: Option<&[u8]>, body: BodyLength, close: bool, out: &mu
 fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
+    line_end(out, value);
+}
+
+fn line_end(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }

@@ -47,12 +47,12 @@ pub struct Route {
     pub upgrades: Upgrades,
     /// From the end of the request to the end of the response; `None`: no limit.
     pub timeout: Option<Duration>,
+    /// `max_request_body_bytes` (ours): largest request body; `None`: no limit.
+    pub request_body_max: Option<u64>,
     /// The timeout is that of every route, not this one's own: it does not cut event streams.
     pub timeout_is_default: bool,
     /// Between two reads of a response or, either way, of an upgraded connection; `None`: no limit.
     pub idle_timeout: Option<Duration>,
-    /// `max_request_body_bytes` (ours): largest request body; `None`: no limit.
-    pub request_body_max: Option<u64>,
     /// `show_error_details`.
     pub show_error_details: bool,
 }

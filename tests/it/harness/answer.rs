@@ -46,8 +46,10 @@ impl Answer {
         let mut body = Vec::new();
         match lengths.first() {
             Some(length) => {
-                body.resize(length.parse().map_err(|_| bad(format!("content-length {length:?}")))?, 0);
-                from.read_exact(&mut body)?;
+                let length: u64 = length.parse().map_err(|_| bad(format!("content-length {length:?}")))?;
+                if from.take(length).read_to_end(&mut body)? as u64 != length {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
             }
             None => {
                 read_to_close(from, &mut body)?;

@@ -206,6 +206,11 @@ impl Served {
         io::copy(&mut self.reader, &mut io::sink()).map(drop)
     }
 
+    /// Ends the connection with a reset, whoever else holds its descriptor.
+    pub fn reset(&mut self) -> io::Result<()> {
+        rustix::net::connect_unspec(&self.writer).map_err(io::Error::from)
+    }
+
     /// Reads nothing and answers nothing until the peer closes or the test ends.
     pub fn stay_silent(&mut self) {
         self.writer.set_read_timeout(Some(PATIENCE)).ok();

@@ -71,8 +71,8 @@ fn routes<'s>(sections: &'s Sections, certificates: &Index, desk: &Desk) -> Vec<
         response_headers: headers::on_responses(&sections.response_headers, with_hsts, desk),
         pass_identity: listener::on(&sections.pass_identity_headers, false),
         upstream_timeout: listener::upstream_timeout(&sections.listener),
-        upgrades: upgrades::names(&sections.listener.allow_upgrades, desk),
         request_body_max: limits::request_body(&sections.listener.limits.request_body, None),
+        upgrades: upgrades::names(&sections.listener.allow_upgrades, desk),
     };
     sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect()
 }

@@ -27,9 +27,9 @@ pub(super) struct Common {
     pub(super) response_headers: Option<Fields>,
     pub(super) pass_identity: bool,
     pub(super) upstream_timeout: Option<Duration>,
+    pub(super) request_body_max: Option<u64>,
     /// `allow_upgrades`.
     pub(super) upgrades: Vec<Box<str>>,
-    pub(super) request_body_max: Option<u64>,
 }
 
 /// A route and what is needed to talk about it.

@@ -118,9 +118,9 @@ fn route(host: HostRule, port: Option<u16>) -> Route {
         pass_identity: false,
         upgrades: Upgrades::default(),
         timeout: None,
+        request_body_max: None,
         timeout_is_default: false,
         idle_timeout: None,
-        request_body_max: None,
         show_error_details: false,
     }
 }

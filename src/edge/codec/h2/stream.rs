@@ -14,6 +14,15 @@ pub enum Local {
     Ended,
 }
 
+/// Whether the owner of a stream waits until more can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    No,
+    Queued,
+    /// It was told that it is its turn, and has not sent since.
+    Turn,
+}
+
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
@@ -39,8 +48,7 @@ pub struct Stream {
     pub expected: Option<u64>,
     pub inbound: Inbound,
     pub outbound: Outbound,
-    /// Its owner waits until more can be sent.
-    pub blocked: bool,
+    pub wait: Wait,
 }
 
 impl Stream {

@@ -6,7 +6,7 @@ use super::super::frame::{self, Header, flag};
 use super::super::head::{self, Rejection};
 use super::super::hpack::Bounds;
 use super::super::limits::{Abuse, BLOCK_BYTES_MAX, CONTINUATIONS_MAX, STREAMS_ENDING_MAX};
-use super::super::stream::{Closed, Local, Stream};
+use super::super::stream::{Closed, Local, Stream, Wait};
 use super::super::{Event, StreamId};
 use super::{Connection, Leaving};
 use crate::http::framing::BodyLength;
@@ -142,7 +142,7 @@ impl Connection {
             expected,
             inbound: Inbound::new(window),
             outbound: Outbound::new(self.stream_outbound),
-            blocked: false,
+            wait: Wait::No,
         });
     }
 

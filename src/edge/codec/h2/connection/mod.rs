@@ -77,6 +77,8 @@ pub struct Connection {
     blocked: VecDeque<u32>,
     /// Bytes promised by `Writable` events since the windows or the output were last looked at.
     granted: usize,
+    /// Streams that were told that it is their turn to send, and have not sent since.
+    turns: usize,
 }
 
 impl Connection {
@@ -104,6 +106,7 @@ impl Connection {
             meters: Meters::default(),
             blocked: VecDeque::new(),
             granted: 0,
+            turns: 0,
             limits,
         }
     }

@@ -3,7 +3,7 @@
 use super::super::error::{ErrorCode, StreamGone};
 use super::super::frame::{self, HEADER_BYTES, PAYLOAD_BYTES_MAX, flag, kind};
 use super::super::limits::Abuse;
-use super::super::stream::{Closed, Local, Stream};
+use super::super::stream::{Closed, Local, Stream, Wait};
 use super::super::{Event, StreamId};
 use super::Connection;
 
@@ -67,6 +67,7 @@ impl Connection {
         if self.sendable(stream.0)?.local != Local::Body {
             return Err(StreamGone);
         }
+        self.use_turn(stream.0);
         let length = data.len().min(self.room(stream.0));
         let (now, later) = data.split_at(length);
         let end = end && later.is_empty();
@@ -116,16 +117,18 @@ impl Connection {
     /// or `Refused` event must be released once; until then it counts against the client.
     pub fn release(&mut self, stream: StreamId) {
         let Some(found) = self.streams.get(stream.0) else { return };
-        let blocked = found.blocked;
+        let wait = found.wait;
         match found.local {
             Local::Ended => self.reset(stream, ErrorCode::NO_ERROR),
             _ => self.reset(stream, ErrorCode::INTERNAL_ERROR),
         }
+        match wait {
+            Wait::No => {}
+            Wait::Queued => self.blocked.retain(|&id| id != stream.0),
+            Wait::Turn => self.use_turn(stream.0),
+        }
         if let Some(removed) = self.streams.remove(stream.0) {
             self.inbound.consume(removed.received.len());
-        }
-        if blocked {
-            self.blocked.retain(|&id| id != stream.0);
         }
         if !self.is_failed() {
             self.refund_connection();
@@ -145,7 +148,8 @@ impl Connection {
         })?;
         let id = self.blocked.remove(at)?;
         let stream = self.streams.get_mut(id)?;
-        stream.blocked = false;
+        stream.wait = Wait::Turn;
+        self.turns += 1;
         self.granted += stream.outbound.left().min(PAYLOAD_BYTES_MAX);
         Some(Event::Writable { stream: StreamId(id) })
     }
@@ -166,19 +170,33 @@ impl Connection {
         !self.is_failed() && self.streams.get(id).is_some_and(|stream| stream.closed().is_none())
     }
 
-    /// Body bytes that a stream may send now. While others wait, no more than one frame at a time.
+    /// Body bytes that a stream may send now. While others wait or are about to send, one frame at a time.
     fn room(&self, id: u32) -> usize {
         let stream = self.streams.get(id).map_or(0, |stream| stream.outbound.left());
         let output = self.limits.output_high.saturating_sub(self.out.len());
-        let turn = if self.blocked.is_empty() { usize::MAX } else { PAYLOAD_BYTES_MAX };
+        let alone = self.blocked.is_empty() && self.turns == 0;
+        let turn = if alone { usize::MAX } else { PAYLOAD_BYTES_MAX };
         stream.min(self.outbound.left()).min(output).min(turn)
     }
 
+    /// Queues a stream until more can be sent.
     fn block(&mut self, id: u32) {
+        self.use_turn(id);
         if let Some(stream) = self.streams.get_mut(id)
-            && !std::mem::replace(&mut stream.blocked, true)
+            && stream.wait == Wait::No
         {
+            stream.wait = Wait::Queued;
             self.blocked.push_back(id);
+        }
+    }
+
+    fn use_turn(&mut self, id: u32) {
+        if self.turns > 0
+            && let Some(stream) = self.streams.get_mut(id)
+            && stream.wait == Wait::Turn
+        {
+            stream.wait = Wait::No;
+            self.turns -= 1;
         }
     }
 

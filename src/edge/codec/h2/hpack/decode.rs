@@ -12,7 +12,7 @@ const RESIZES_MAX: usize = 2;
 /// One field line of a decoded block.
 #[derive(Debug, Clone, Copy)]
 pub struct Line {
-    /// Empty for pseudo-headers.
+    /// Empty for pseudo-headers and malformed names.
     pub name: Span,
     pub value: Span,
     pub meaning: Meaning,
@@ -157,7 +157,8 @@ impl Decoder {
         }
         if fields.admit(fields.bytes.len() - start, bounds) {
             let value = Span::new(middle, fields.bytes.len());
-            fields.lines.push(Line { name: Span::new(start, middle), value, meaning, clean });
+            let name = if matches!(meaning, Meaning::Field(_)) { start } else { middle };
+            fields.lines.push(Line { name: Span::new(name, middle), value, meaning, clean });
         } else {
             fields.bytes.truncate(start);
         }

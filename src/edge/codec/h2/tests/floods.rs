@@ -1,0 +1,127 @@
+//! Floods: each of them ends the connection after a bounded number of frames, and costs bounded memory until then.
+
+use super::requests::in_parts;
+use super::*;
+
+/// Sends what `make` makes, emptying the output each time, until the connection ends; returns how often, and why.
+fn flood(server: &mut Server, mut make: impl FnMut(u32) -> Vec<u8>) -> (usize, &'static str) {
+    for n in 0..5000 {
+        if let Err(error) = server.connection.receive(&make(n), server.now_ms) {
+            assert_eq!(error.code, ErrorCode::ENHANCE_YOUR_CALM, "{error}");
+            return (n as usize, error.cause);
+        }
+        for event in server.events() {
+            // The owner lets go of what ended.
+            if let Event::Reset { stream, .. } = event {
+                server.connection.release(stream);
+            }
+        }
+        server.connection.output().clear();
+    }
+    panic!("the flood goes on");
+}
+
+#[test]
+fn floods_end() {
+    type Make = fn(u32) -> Vec<u8>;
+    let cases: &[(&str, Make)] = &[
+        ("reset_flood", |n| [get(2 * n + 1), reset(2 * n + 1, 8)].concat()),
+        ("violation_flood", |n| [headers(2 * n + 1, false, POST), window_update(2 * n + 1, 0)].concat()),
+        ("violation_flood", |n| [headers(2 * n + 1, false, POST), headers(2 * n + 1, false, GET)].concat()),
+        ("violation_flood", |n| [get(2 * n + 1), data(2 * n + 1, false, b"x")].concat()),
+        ("violation_flood", |n| headers(2 * n + 1, true, &[("Bad", "x")])),
+        ("refused_stream_flood", |n| get(2 * n + 1)),
+        ("empty_frame_flood", |n| if n == 0 { headers(1, false, POST) } else { data(1, false, b"") }),
+        ("empty_frame_flood", |n| {
+            if n == 0 { headers(1, false, POST) } else { frame(kind::DATA, flag::PADDED, 1, &[3, 0, 0, 0]) }
+        }),
+        ("settings_flood", |_| settings(&[(4, 7)])),
+        ("settings_flood", |_| frame(kind::SETTINGS, flag::ACK, 0, &[])),
+        ("settings_flood", |_| frame(kind::GOAWAY, 0, 0, &[0; 8])),
+        ("ping_flood", |_| frame(kind::PING, 0, 0, &[0; 8])),
+        ("ping_flood", |_| frame(kind::PING, flag::ACK, 0, &[0; 8])),
+        ("priority_flood", |n| frame(kind::PRIORITY, 0, 2 * n + 1, &[0, 0, 0, 0, 1])),
+        ("window_update_flood", |_| window_update(0, 1)),
+        ("window_update_flood", |n| if n == 0 { get(1) } else { window_update(1, 1) }),
+        ("stale_frame_flood", |n| if n == 0 { get(3) } else { data(1, false, b"x") }),
+        ("stale_frame_flood", |n| if n == 0 { [get(1), reset(1, 8)].concat() } else { reset(1, 8) }),
+        ("unknown_frame_flood", |_| frame(0xbe, 0, 0, b"x")),
+        ("continuation_flood", |n| if n == 0 { frame(kind::HEADERS, 0, 1, &[0x82]) } else { frame(9, 0, 1, &[0x82]) }),
+        ("continuation_flood", |n| if n == 0 { frame(kind::HEADERS, 0, 1, &[]) } else { frame(9, 0, 1, &[]) }),
+        ("header_block_too_large", |n| {
+            if n == 0 { frame(kind::HEADERS, 0, 1, &[0x82]) } else { frame(9, 0, 1, &[0x82; 16_384]) }
+        }),
+    ];
+    for (cause, make) in cases {
+        let mut server = Server::new();
+        let (count, ended) = flood(&mut server, make);
+        assert_eq!(ended, *cause);
+        assert!(count <= 1000, "{cause}: {count}");
+        assert_eq!(server.kinds().last(), Some(&kind::GOAWAY));
+    }
+}
+
+#[test]
+fn an_unread_output_is_bounded() {
+    for make in [|| frame(kind::PING, 0, 0, &[0; 8]), || settings(&[])] {
+        let mut server = Server::new();
+        for _ in 0..10_000 {
+            // Slowly enough for the meters.
+            server.now_ms += 1000;
+            if let Err(error) = server.connection.receive(&make(), server.now_ms) {
+                assert_eq!(error.cause, "output_unread");
+                break;
+            }
+        }
+        let length = server.connection.output().len();
+        assert!((16 * 1024..17 * 1024).contains(&length), "{length}");
+    }
+}
+
+#[test]
+fn patience_with_what_is_usual() {
+    // A client that pings every second, changes settings and takes requests back now and then.
+    let mut server = Server::new();
+    for n in 0..5000u32 {
+        server.now_ms += 1000;
+        let id = 2 * n + 1;
+        let usual = [get(id), frame(kind::PING, 0, 0, &[0; 8]), settings(&[]), reset(id, 8), window_update(0, 10)];
+        server.take(&usual.concat()).unwrap();
+        server.events();
+        server.connection.release(StreamId(id));
+        server.connection.output().clear();
+    }
+    // Many small responses, each with its window updates, in no time.
+    let mut server = Server::new();
+    for n in 0..5000u32 {
+        let id = 2 * n + 1;
+        server.take(&get(id)).unwrap();
+        server.connection.send_head(StreamId(id), 200, std::iter::empty(), false).unwrap();
+        server.connection.send_data(StreamId(id), &[b'x'; 100], true).unwrap();
+        server.connection.release(StreamId(id));
+        server.take(&[window_update(0, 100), window_update(id, 100)].concat()).unwrap();
+        server.connection.output().clear();
+        server.events();
+    }
+}
+
+/// A table entry of 4,000 bytes, and 15,000 references to it in one frame: 60 MB if they were written out.
+#[test]
+fn a_header_bomb_is_refused_and_small() {
+    let mut bomb = block(GET);
+    bomb.extend_from_slice(&[0x40, 1, b'a', 0x7f, 0xa1, 0x1e]);
+    bomb.resize(bomb.len() + 4000, b'x');
+    bomb.resize(bomb.len() + 11_000, 0xbe);
+    let mut server = Server::new();
+    for part in in_parts(1, true, &bomb, 16_000) {
+        server.take(&part).unwrap();
+    }
+    assert_eq!(server.seen(), ["1 refused TooLarge"]);
+}
+
+#[test]
+fn table_size_changes_are_counted() {
+    let mut server = Server::new();
+    let error = server.fails(&frame(kind::HEADERS, 5, 1, &[0x20, 0x3f, 0xe1, 0x1f, 0x20, 0x82]));
+    assert_eq!((error.code, error.cause), (ErrorCode::COMPRESSION_ERROR, "hpack_table_size"));
+}
