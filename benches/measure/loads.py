@@ -27,7 +27,12 @@ class Load:
 
     def __init__(self, case, peer, files, core):
         self.kind = case.load
-        argv = wrk(case, peer) if case.load == "wrk" else connect(case, peer)
+        self.log = files.folder / f"h2load-{peer.name}.tsv"
+        self.log.unlink(missing_ok=True)
+        if case.load == "h2load":
+            argv = h2load(case, peer, self.log)
+        else:
+            argv = wrk(case, peer) if case.load == "wrk" else connect(case, peer)
         self.process = spawn(argv, files, core, stdin=subprocess.DEVNULL)
 
     def stop(self):
@@ -39,6 +44,8 @@ class Load:
             self.process.kill()
             self.process.communicate()
             raise process.Broken(f"the load generator did not end within {STOP_SECONDS} s") from None
+        if self.kind == "h2load":
+            return read_h2load(self.log, self.process.returncode, out, err)
         return read_wrk(out, err) if self.kind == "wrk" else read_connect(out, err)
 
     def kill(self):
@@ -72,6 +79,16 @@ def wrk(case, peer):
     return [*argv, peer.url + case.path]
 
 
+def h2load(case, peer, log):
+    """SIGINT kills it without a report, so every request is logged."""
+    argv = [machine.tool("h2load"), "-t1", f"-c{case.connections}", f"-m{case.streams}", f"-D{LIFE_SECONDS}"]
+    # Its own defaults would override what OPENSSL_CONF limits.
+    argv += ["--npn-list=h2", "--tls13-ciphers=TLS_AES_128_GCM_SHA256", "--groups=X25519", f"--log-file={log}"]
+    if peer.cookie:
+        argv += ["-H", f"cookie: {peer.cookie}"]
+    return [*argv, peer.url + case.path]
+
+
 def connect(case, peer):
     argv = [sys.executable, "-m", "measure.connect", str(peer.port), case.path, str(case.connections)]
     return [*argv, str(LIFE_SECONDS)]
@@ -91,6 +108,18 @@ def read_wrk(out, err):
     if not p50 or not p99:
         raise process.Broken(f"wrk said nothing of latency: {(out + err)[-500:]}")
     return Latency(*(float(found.group(1)) * MICROSECONDS[found.group(2)] for found in (p50, p99)))
+
+
+def read_h2load(log, code, out, err):
+    """The log's columns: when the request began, its status (-1: the stream failed), microseconds until its end."""
+    if code != -signal.SIGINT:
+        raise process.Broken(f"h2load ended by itself with {code}: {(out + err)[-500:]}")
+    rows = [line.split("\t") for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    failed = [row[1] for row in rows if row[1] != "200"]
+    if failed or not rows:
+        raise process.Broken(f"h2load: {len(failed)} of {len(rows)} requests failed, statuses {sorted(set(failed))}")
+    taken = sorted(int(row[2]) for row in rows)
+    return Latency(taken[len(taken) // 2], taken[len(taken) * 99 // 100])
 
 
 def read_connect(out, err):

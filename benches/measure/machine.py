@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "target" / "bench"
 
 # Program to the Debian package that brings it.
-PACKAGES = {"haproxy": "haproxy", "nginx": "nginx-light", "wrk": "wrk", "openssl": "openssl"}
+PACKAGES = {"haproxy": "haproxy", "nginx": "nginx-light", "wrk": "wrk", "h2load": "nghttp2-client", "openssl": "openssl"}
 INSTALL_SECONDS = 300
 BUILD_SECONDS = 1800
 

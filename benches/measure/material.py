@@ -54,16 +54,19 @@ def make(folder):
     return Material(folder, certificate, key, pair, limits, bodies)
 
 
-def negotiated(material, port):
-    """What a limited client and the proxy on `port` agree on, e.g. ("TLSv1.3", "TLS_AES_128_GCM_SHA256", "X25519")."""
+def negotiated(material, port, offered):
+    """What a limited client that offers one protocol and the proxy on `port` agree on, e.g. ("TLSv1.3",
+    "TLS_AES_128_GCM_SHA256", "X25519", "h2")."""
     argv = [machine.tool("openssl"), "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost"]
-    argv += ["-alpn", "http/1.1"]
+    argv += ["-alpn", offered]
     env = {"OPENSSL_CONF": str(material.client_limits)}
     done = subprocess.run(argv, input=b"", capture_output=True, timeout=20, check=False, env=env)
-    protocol = cipher = group = "?"
+    protocol = cipher = group = alpn = "?"
     for line in done.stdout.decode(errors="replace").splitlines():
         if line.startswith("New, ") and " Cipher is " in line:
             protocol, _, cipher = line.removeprefix("New, ").partition(", Cipher is ")
         if line.startswith("Server Temp Key: "):
             group = line.removeprefix("Server Temp Key: ").partition(",")[0]
-    return protocol, cipher, group
+        if line.startswith("ALPN protocol: "):
+            alpn = line.removeprefix("ALPN protocol: ").strip()
+    return protocol, cipher, group, alpn

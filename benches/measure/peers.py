@@ -96,7 +96,8 @@ def start(name, case, files, upstream_port, core, vallum):
 
 
 def haproxy(case, files, folder, port, upstream_port, core):
-    tls = f"ssl crt {files.pair} alpn http/1.1" if case.tls else ""
+    alpn = "h2,http/1.1" if case.protocol == "h2" else case.protocol
+    tls = f"ssl crt {files.pair} alpn {alpn}" if case.tls else ""
     config = folder / "haproxy.cfg"
     scheme = "https" if case.tls else "http"
     config.write_text(
@@ -111,7 +112,7 @@ def nginx(case, files, folder, port, upstream_port, core):
     config = folder / "nginx.conf"
     text = NGINX.format(
         user=upstream.user_directive(), folder=folder, connections=connections_max(), port=port, upstream=upstream_port,
-        temporary=upstream.temporary_paths(folder), tls="ssl" if case.tls else "",
+        temporary=upstream.temporary_paths(folder), tls=" ".join(["ssl"] * case.tls + ["http2"] * (case.protocol == "h2")),
         certificate=certificate if case.tls else "",
     )
     config.write_text(text)

@@ -128,9 +128,9 @@ def measure_slice(case, setting, peer):
 
 
 def wait_for_load(case, setting, before):
-    """Waits until the connections are there (each has had an answer), so that their set-up is not in the slice."""
+    """Waits until the connections are there (each stream has had an answer), so that their set-up is not in the slice."""
     deadline = time.monotonic() + START_SECONDS
-    while setting.upstream.served() < before + 2 * case.connections:
+    while setting.upstream.served() < before + 2 * case.connections * case.streams:
         if time.monotonic() > deadline:
             raise process.Broken(f"the load did not get going within {START_SECONDS} s")
         time.sleep(0.02)
@@ -216,8 +216,9 @@ def check(peer, case, setting):
     expected = material.LARGE_BYTES if case.path == "/large" else material.SMALL_BYTES
     if status != 200 or len(body) != expected:
         raise process.Broken(f"expected 200 with {expected} bytes for {case.path}, got {status} with {len(body)}")
-    if case.tls and (agreed := material.negotiated(setting.files, peer.port)) != EXPECTED_TLS:
-        raise process.Broken(f"expected {EXPECTED_TLS}, negotiated {agreed}")
+    expected = (*EXPECTED_TLS, case.protocol)
+    if case.tls and (agreed := material.negotiated(setting.files, peer.port, case.protocol)) != expected:
+        raise process.Broken(f"expected {expected}, negotiated {agreed}")
     if case.session and peer.name == "vallum":
         check_session(peer, case)
 

@@ -93,11 +93,8 @@ fn translate(
     if !(100..=599).contains(&status) {
         return Err(Failure::UpstreamProtocol("the status is out of range"));
     }
-    if status == 101 && exchange.normal.upgrade.is_none() {
-        return Err(Failure::UpstreamProtocol("101 without a request to upgrade"));
-    }
-    if status == 101 && !switches_as_asked(exchange, response) {
-        return Err(Failure::UpstreamProtocol("101 to another protocol than was asked for"));
+    if status == 101 && !switches_to(exchange.upgrade_name(), response) {
+        return Err(Failure::UpstreamProtocol("101 to a protocol that was not asked for"));
     }
     if (100..200).contains(&status) && status != 101 {
         return Ok(Found::Interim(length));
@@ -145,10 +142,10 @@ fn is_nominated(response: &httparse::Response<'_, '_>, name: &[u8]) -> bool {
 }
 
 /// Whether a 101 names the one protocol that was asked for.
-fn switches_as_asked(exchange: &Exchange, response: &httparse::Response<'_, '_>) -> bool {
+fn switches_to(asked: Option<&[u8]>, response: &httparse::Response<'_, '_>) -> bool {
     let mut named = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("upgrade"));
-    let asked = exchange.upgrade_name().unwrap_or_default();
-    named.next().is_some_and(|header| header.value.eq_ignore_ascii_case(asked)) && named.next().is_none()
+    let (Some(asked), Some(header), None) = (asked, named.next(), named.next()) else { return false };
+    header.value.eq_ignore_ascii_case(asked)
 }
 
 fn write_head(

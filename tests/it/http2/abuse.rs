@@ -11,6 +11,9 @@ use crate::harness::{Upstream, Vallum};
 /// Most rounds of a flood before it must have ended the connection.
 const ROUNDS_MAX: usize = 100;
 
+/// Makes the bytes of one event of a flood.
+type Round<'a> = dyn Fn(&mut Client) -> Vec<u8> + 'a;
+
 /// Sends what `round` makes until the server ends the connection; another client is served meanwhile. Returns the code
 /// of the GOAWAY.
 #[track_caller]
@@ -41,7 +44,7 @@ fn floods_end_their_connection() {
         let id = client.reserve();
         (id, frame(HEADERS, END_HEADERS | flags, id, &get))
     };
-    let floods: [(&str, Box<dyn Fn(&mut Client) -> Vec<u8>>); 6] = [
+    let floods: [(&str, Box<Round<'_>>); 6] = [
         (
             "rapid reset",
             Box::new(|client| {
@@ -97,8 +100,8 @@ fn a_head_that_is_too_large_is_answered() {
     let id = client.reserve();
     let value = "x".repeat(15_000);
     client.send(frame(HEADERS, END_STREAM, id, &fields::encode(&line("GET", HOST, "/"))));
-    for count in 0..8 {
-        let flags = if count == 7 { END_HEADERS } else { 0 };
+    for count in 0..10 {
+        let flags = if count == 9 { END_HEADERS } else { 0 };
         client.send(frame(CONTINUATION, flags, id, &fields::encode(&[("x-a", &value)])));
     }
     assert_eq!(client.finish(id).status, 431);

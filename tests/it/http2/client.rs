@@ -264,11 +264,6 @@ impl Client {
         }
     }
 
-    /// What has come on a stream so far.
-    pub fn reply(&self, id: u32) -> &Reply {
-        &self.replies[&id]
-    }
-
     /// Reads until a stream is over, or the connection is, and returns what came.
     #[track_caller]
     pub fn finish(&mut self, id: u32) -> Reply {

@@ -160,8 +160,6 @@ fn answers_of_our_own() {
             "routes": [
                 {"from": format!("https://{HOST}"), "to": to, "prefix": "/open", "policy": policy},
                 {"from": "https://people.example.com", "to": to, "allow_any_authenticated_user": true},
-                {"from": "https://old.example.com", "redirect": {"host_redirect": "new.example.com"},
-                 "allow_public_unauthenticated_access": true},
             ],
         }),
     ));
@@ -177,8 +175,6 @@ fn answers_of_our_own() {
     assert_eq!(ask("GET", "unknown.example.com", "/", &[]).status, 404);
     assert_eq!(ask("DELETE", HOST, "/open", &[]).status, 403);
     assert_eq!(ask("HEAD", HOST, "/elsewhere", &[]).body, b"");
-    let moved = ask("GET", "old.example.com", "/page", &[]);
-    assert_eq!((moved.status, moved.header("location")), (302, "https://new.example.com/page"));
 
     let browser = [("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")];
     let sent = ask("GET", "people.example.com", "/page?q=1", &browser);

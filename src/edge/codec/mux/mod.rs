@@ -33,6 +33,8 @@ struct Shared {
     closed: Cell<bool>,
     /// What is queued shall be written, then the connection ends.
     finishing: Cell<bool>,
+    /// Something is being written.
+    writing: Cell<bool>,
     deadline: Rc<Deadline>,
 }
 
@@ -104,17 +106,29 @@ impl Shared {
         }
     }
 
-    /// Nothing is asked for: the connection may stay so for `timeout_idle`, unless the worker drains.
+    /// Nothing is asked for: the connection may stay so for `timeout_idle`. When the worker drains, the client was told
+    /// and its answer ends the connection; only one that had all of its answers before is closed without a word.
     fn fall_idle(&self) {
         let now_ms = self.worker.clock.now_ms();
-        self.deadline.set_read(now_ms + self.timeouts.idle.as_millis() as u64);
-        self.deadline.set_idle(now_ms);
+        let draining = self.worker.draining.get();
+        let wait = if draining { self.timeouts.head } else { self.timeouts.idle };
+        self.deadline.set_read(now_ms + wait.as_millis() as u64);
+        if !self.writing.get() && self.codec.borrow_mut().output().is_empty() {
+            self.note_idle();
+        }
+    }
+
+    /// All was answered and written. A draining worker waits for the client's answer to the goodbye instead.
+    fn note_idle(&self) {
+        if !self.worker.draining.get() {
+            self.deadline.set_idle(self.worker.clock.now_ms());
+        }
     }
 }
 
 /// Serves an HTTP/2 connection to its end; `arrived` is called for each request and must not block.
 pub async fn serve(worker: &Rc<Worker>, connection: h1::Connection, mut arrived: impl FnMut(Arrived)) {
-    let h1::Connection { mut reader, mut writer, deadline, inbox, .. } = connection;
+    let h1::Connection { mut reader, mut writer, deadline, inbox, who } = connection;
     let shared = Rc::new(Shared {
         worker: worker.clone(),
         timeouts: worker.plan().timeouts.clone(),
@@ -124,21 +138,28 @@ pub async fn serve(worker: &Rc<Worker>, connection: h1::Connection, mut arrived:
         writer: RefCell::default(),
         closed: Cell::new(false),
         finishing: Cell::new(false),
+        writing: Cell::new(false),
         deadline: deadline.clone(),
     });
-    {
+    let was_read = {
         let mut reading = pin!(read(&shared, &mut reader, inbox, &mut arrived));
         let mut writing = pin!(write(&shared, &mut writer));
-        if let First::Left(()) = first(reading.as_mut(), writing.as_mut()).await {
+        let ended = first(reading.as_mut(), writing.as_mut()).await;
+        if let First::Left(()) = ended {
             // What is queued (a GOAWAY, say) still goes out.
             shared.finishing.set(true);
             shared.wake_writer();
             writing.await;
         }
-    }
+        matches!(ended, First::Left(()))
+    };
     shared.closed.set(true);
     shared.end_all_streams();
-    writer.finish(deadline.control()).await;
+    match was_read {
+        // The client may still be sending, and shall get our last frames.
+        true => h1::Connection { reader, writer, deadline, inbox: Vec::new(), who }.close(worker).await,
+        false => writer.finish(deadline.control()).await,
+    }
 }
 
 /// Reads until the peer ends the connection, or breaks a rule of it.
@@ -223,12 +244,15 @@ async fn write(shared: &Rc<Shared>, writer: &mut Writer) {
             if shared.waiting.borrow().is_empty() {
                 writer.rest();
                 out = Vec::new();
+                shared.note_idle();
             }
             something_to_write(shared).await;
             continue;
         }
         shared.deadline.set_write(shared.worker.clock.now_ms() + shared.timeouts.write.as_millis() as u64);
+        shared.writing.set(true);
         let result = writer.write_all(&mut out).await;
+        shared.writing.set(false);
         shared.deadline.clear_write();
         if result.is_err() {
             return;
