@@ -52,3 +52,7 @@ bench *ARGS:
 # What guards main.
 ci:
     .ci/run
+
+# Every fuzz target for a minute; `--quick` for seconds, `--seconds N TARGET` for as long as you like.
+fuzz *ARGS:
+    tests/fuzz/run {{ARGS}}

@@ -11,6 +11,7 @@ mod harness;
 mod config;
 mod e2e;
 mod errors;
+mod fuzz;
 mod hostile_upstream;
 mod http1;
 mod http2;

@@ -14,6 +14,8 @@ pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Output from which on no more body bytes are taken.
 pub const OUTPUT_BYTES_HIGH: usize = 64 * 1024;
+/// Output from which on no more requests are taken: somebody asks and asks, and does not read the answers.
+pub const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 /// Answers to control frames (acknowledgements, resets, window updates) that may wait for a client that does not read.
 pub const CONTROL_BYTES_MAX: usize = 16 * 1024;
 /// A header block as sent, with all its CONTINUATION frames.

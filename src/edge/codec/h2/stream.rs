@@ -1,5 +1,6 @@
 //! The streams of a connection: where each of them stands, and how those that are gone ended (RFC 9113 section 5.1).
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use super::flow::{Inbound, Outbound};
@@ -67,6 +68,8 @@ pub struct Streams {
     /// The ids alone, side by side: a search touches little memory.
     ids: Vec<u32>,
     list: Vec<Stream>,
+    /// Where the last search ended: most calls are about the same stream as the one before.
+    last_found: Cell<usize>,
     /// How many of them are open as the client counts (RFC 9113 section 5.1.2).
     pub open: u32,
     recent: Recent,
@@ -75,7 +78,13 @@ pub struct Streams {
 impl Streams {
     #[inline]
     fn position(&self, id: u32) -> Option<usize> {
-        self.ids.iter().position(|&known| known == id)
+        let last = self.last_found.get();
+        if self.ids.get(last) == Some(&id) {
+            return Some(last);
+        }
+        let found = self.ids.iter().position(|&known| known == id)?;
+        self.last_found.set(found);
+        Some(found)
     }
 
     #[inline]

@@ -5,14 +5,14 @@ use super::super::flow::{INITIAL_WINDOW, Inbound, Outbound};
 use super::super::frame::{self, Header, flag};
 use super::super::head::{self, Rejection};
 use super::super::hpack::Bounds;
-use super::super::limits::{Abuse, BLOCK_BYTES_MAX, CONTINUATIONS_MAX, STREAMS_ENDING_MAX};
+use super::super::limits::{Abuse, BLOCK_BYTES_MAX, CONTINUATIONS_MAX, OUTPUT_BYTES_MAX, STREAMS_ENDING_MAX};
 use super::super::stream::{Closed, Local, Stream, Wait};
 use super::super::{Event, StreamId};
 use super::{Connection, Leaving};
 use crate::http::framing::BodyLength;
 
-/// Room that a head gets at least.
-const HEAD_BYTES_USUAL: usize = 256;
+/// Room that a head gets at first: at least, and at most, however large the one before it was.
+const HEAD_BYTES_FIRST: std::ops::RangeInclusive<usize> = 256..=2048;
 
 /// A header block whose end has not come.
 #[derive(Debug)]
@@ -82,8 +82,7 @@ impl Connection {
 
     fn finish_block(&mut self, begun: Begun, block: &[u8]) -> Result<(), ConnectionError> {
         self.fields.clear();
-        self.fields.bytes.reserve(self.head_bytes.max(HEAD_BYTES_USUAL));
-        // The pseudo-headers come on top of the fields.
+        self.fields.bytes.reserve(self.head_bytes.clamp(*HEAD_BYTES_FIRST.start(), *HEAD_BYTES_FIRST.end()));
         let bounds = Bounds { bytes: self.limits.header_list_bytes, lines: self.limits.fields };
         self.decoder
             .decode(block, &bounds, &mut self.fields)
@@ -98,7 +97,8 @@ impl Connection {
         let id = begun.stream;
         self.last = id;
         let full = self.streams.open >= self.limits.streams
-            || self.streams.len() >= (self.limits.streams + STREAMS_ENDING_MAX) as usize;
+            || self.streams.len() >= (self.limits.streams + STREAMS_ENDING_MAX) as usize
+            || self.out.len() > OUTPUT_BYTES_MAX;
         if full || self.leaving == Leaving::Final {
             self.meters.spend(Abuse::Refused)?;
             self.streams.forget(id, Closed::ResetByUs);

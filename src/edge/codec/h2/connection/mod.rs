@@ -132,6 +132,12 @@ impl Connection {
         &mut self.out
     }
 
+    /// Whether more should be read from the client. Not while it leaves so much unread that its next requests could only
+    /// add to that; true again once the output was emptied.
+    pub fn wants_input(&self) -> bool {
+        !self.is_failed() && self.out.len() < 2 * self.limits.output_high
+    }
+
     /// Streams that were not released.
     pub fn streams(&self) -> usize {
         self.streams.len()
@@ -182,7 +188,12 @@ impl Connection {
     fn fail(&mut self, error: ConnectionError) {
         frame::write_goaway(&mut self.out, self.last, error.code);
         self.stage = Stage::Failed(error);
-        self.events.clear();
+        // A stream that its owner never heard of is not released by anybody.
+        for event in std::mem::take(&mut self.events) {
+            if let Event::Request { stream, .. } | Event::Refused { stream, .. } = event {
+                self.streams.remove(stream.0);
+            }
+        }
         self.blocked.clear();
         self.block = None;
     }

@@ -79,6 +79,30 @@ fn an_unread_output_is_bounded() {
 }
 
 #[test]
+fn a_client_that_asks_and_never_reads_is_stopped() {
+    let mut server = Server::new();
+    let value = [b'v'; 1000];
+    for n in 0..10_000 {
+        let id = 2 * n + 1;
+        server.now_ms += 1000;
+        if let Err(error) = server.connection.receive(&get(id), server.now_ms) {
+            assert_eq!(error.cause, "output_unread");
+            break;
+        }
+        if server.seen().len() == 1 {
+            let small = server.connection.output().len() < 128 * 1024;
+            assert_eq!(server.connection.wants_input(), small);
+            let fields = [(&b"x"[..], &value[..])];
+            server.connection.send_head(StreamId(id), 204, fields.into_iter(), true).unwrap();
+            server.connection.release(StreamId(id));
+        }
+    }
+    assert!(!server.connection.wants_input());
+    let length = server.connection.output().len();
+    assert!((1 << 20..(1 << 20) + 32 * 1024).contains(&length), "{length}");
+}
+
+#[test]
 fn patience_with_what_is_usual() {
     // A client that pings every second, changes settings and takes requests back now and then.
     let mut server = Server::new();

@@ -264,5 +264,5 @@ fn a_failed_connection_serves_nothing_more() {
     connection.reset(stream, E::CANCEL);
     connection.release(stream);
     // The request that nobody was told of needs no release from anybody.
-    assert!(connection.output().is_empty());
+    assert!(connection.output().is_empty() && connection.is_finished());
 }

@@ -24,7 +24,8 @@ fn outcome(fields: &[(&str, &str)], end: bool) -> String {
 #[test]
 fn well_formed_requests_are_handed_on() {
     let long = "x".repeat(40_000);
-    let cases: &[(Vec<(&str, &str)>, bool, &str)] = &[
+    type Case<'a> = (Vec<(&'a str, &'a str)>, bool, &'a str);
+    let cases: &[Case] = &[
         (GET.to_vec(), true, "1 GET / host=a.example None"),
         (BASE.to_vec(), true, "1 GET /  None"),
         (with(BASE, &[("host", "b.example")]), true, "1 GET / host=b.example None"),
