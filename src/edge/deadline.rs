@@ -124,6 +124,10 @@ impl Deadline {
 
     /// Lets the endpoint go when the client is gone.
     fn look_for_client(&self, now_ms: u64) {
+        // A socket that we shut down ourselves looks as if its client had gone.
+        if self.fired.get() {
+            return;
+        }
         let awaited = &self.awaited;
         let from = awaited.from.borrow();
         let Some(endpoint) = from.as_ref().filter(|_| now_ms >= awaited.since_ms.get() + WAITING_LOOKED_AFTER_MS)

@@ -19,6 +19,8 @@ use crate::plan::route::action::{Asked, Redirect};
 use crate::plan::route::rewrite::{HostRewrite, PathRewrite, Substitution};
 use crate::plan::route::template::{Part, Template};
 
+/// Query parameter that may hold a session token.
+const TOKEN_PARAMETER: &str = "pomerium_session=";
 /// Longest value that a template may become, in bytes; longer ones are sent empty.
 const EXPANDED_BYTES_MAX: usize = 64 * 1024;
 
@@ -95,15 +97,26 @@ fn host_of(text: &[u8]) -> Result<String, Failure> {
     Ok(parsed.to_string())
 }
 
+/// The query without a session token of ours, which is no one's to read.
+pub fn query(exchange: &Exchange) -> Option<Cow<'_, str>> {
+    let query = exchange.query()?;
+    if !query.contains(TOKEN_PARAMETER) {
+        return Some(query.into());
+    }
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with(TOKEN_PARAMETER)).collect();
+    (!kept.is_empty()).then(|| kept.join("&").into())
+}
+
 /// Where a redirect leads.
 pub fn location(exchange: &Exchange, route: &Route, redirect: &Redirect) -> String {
     let authority = &exchange.normal.authority;
+    let query = query(exchange);
     let asked = Asked {
         scheme: exchange.scheme(),
         host: &authority.host,
         port: authority.port,
         path: exchange.path(),
-        query: exchange.query(),
+        query: query.as_deref(),
     };
     redirect.location(&route.path, asked)
 }

@@ -14,9 +14,6 @@ use crate::plan::field_rules::Underscores;
 use crate::plan::route::Route;
 use crate::plan::route::rewrite::HostRewrite;
 
-/// Query parameter that may hold a session token.
-const TOKEN_PARAMETER: &str = "pomerium_session=";
-
 /// Between two addresses of X-Forwarded-For.
 const SEPARATOR: &str = ", ";
 
@@ -71,18 +68,9 @@ fn write_request_line(exchange: &Exchange, rewritten: &Rewritten, out: &mut Vec<
         None => exchange.path(),
     };
     out.extend_from_slice(target.as_bytes());
-    match exchange.query() {
-        Some(query) if query.contains(TOKEN_PARAMETER) => {
-            let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with(TOKEN_PARAMETER)).collect();
-            if !kept.is_empty() {
-                let _ = write!(out, "?{}", kept.join("&"));
-            }
-        }
-        Some(query) => {
-            out.push(b'?');
-            out.extend_from_slice(query.as_bytes());
-        }
-        None => {}
+    if let Some(query) = rewrite::query(exchange) {
+        out.push(b'?');
+        out.extend_from_slice(query.as_bytes());
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }

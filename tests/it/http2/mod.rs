@@ -4,6 +4,7 @@ mod abuse;
 mod client;
 mod fields;
 mod lifetimes;
+mod routes;
 mod smuggling;
 
 use std::sync::Arc;

@@ -45,6 +45,8 @@ fn a_redirect_is_built_from_the_normal_form() {
         let answer = vallum.connect().ask(get(host, path, ""));
         assert_eq!(answer.header("location"), location, "{host}{path}");
     }
+    let answer = vallum.connect().ask(get("a.example.com", "/?a=b&pomerium_session=secret&c=d", ""));
+    assert_eq!(answer.header("location"), "https://a.example.com/?a=b&c=d", "no token of ours leads elsewhere");
     assert_eq!(vallum.connect().ask(get("evil.test\\.example.com", "/", "")).status, 400);
 }
 
