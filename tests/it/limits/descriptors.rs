@@ -66,9 +66,9 @@ fn idle_connections_make_room_for_new_ones() {
     let upstream = Upstream::echo();
     let settings = clear(json!([public_route(HOST, json!(upstream.url()))]));
     let vallum = Vallum::start_as(with_few(), TempDir::new().unwrap(), settings);
-    let held: Vec<Wire> = (0..2 * DESCRIPTORS).map(|_| vallum.connect()).collect();
+    let held: Vec<Wire> = (0..DESCRIPTORS + DESCRIPTORS / 4).map(|_| vallum.connect()).collect();
     wait_until("the shortage", || exhausted(&vallum).then_some(()));
     // Nobody closes anything, but a newcomer is served all the same.
     assert_eq!(vallum.connect().ask(get(HOST, "/", "")).status, 200);
-    assert_eq!(held.len(), 2 * DESCRIPTORS);
+    assert_eq!(held.len(), DESCRIPTORS + DESCRIPTORS / 4);
 }
