@@ -47,7 +47,7 @@ fn inside(own: &std::path::Path) {
         assert!(refused(TcpListener::bind("127.0.0.1:0").map(drop)) || !binding_is_ruled());
     }
     // Threads, names and rings go on working.
-    std::thread::spawn(|| driver::probe()).join().unwrap();
+    std::thread::spawn(driver::probe).join().unwrap();
     assert!(std::net::UdpSocket::bind("127.0.0.1:0").is_ok());
 }
 
