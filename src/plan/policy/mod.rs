@@ -43,6 +43,7 @@ pub struct Policy {
     allow: Box<[Rule]>,
     deny: Box<[Rule]>,
     needs_session: bool,
+    asks_method: bool,
 }
 
 /// What a decision may look at.
@@ -122,7 +123,8 @@ impl Policy {
             rules.read(document, &mut problems);
         }
         let needs_session = rules.allow.iter().chain(&rules.deny).any(Rule::needs_session);
-        problems.finish(Policy { allow: rules.allow.into(), deny: rules.deny.into(), needs_session })
+        let asks_method = rules.allow.iter().chain(&rules.deny).any(Rule::asks_method);
+        problems.finish(Policy { allow: rules.allow.into(), deny: rules.deny.into(), needs_session, asks_method })
     }
 
     /// Decides about one request.
@@ -135,6 +137,11 @@ impl Policy {
     /// Whether a decision may depend on who is signed in. When false, [`Facts::session`] may be left out.
     pub fn needs_session(&self) -> bool {
         self.needs_session
+    }
+
+    /// Whether a decision may depend on the method.
+    pub fn asks_method(&self) -> bool {
+        self.asks_method
     }
 }
 

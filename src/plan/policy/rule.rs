@@ -72,6 +72,10 @@ impl Rule {
     pub(super) fn needs_session(&self) -> bool {
         self.criteria.iter().any(Criterion::needs_session)
     }
+
+    pub(super) fn asks_method(&self) -> bool {
+        self.criteria.iter().any(|criterion| matches!(criterion, Criterion::HttpMethod(_)))
+    }
 }
 
 /// All rules of one action: any of them will do; no rule means no.
