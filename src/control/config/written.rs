@@ -5,26 +5,7 @@ use super::problem::Spot;
 use super::section::Typed;
 use super::sections::route::Access;
 use super::text::tree::{Entry, Tree, Value};
-
-/// What a rule does when it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Action {
-    Allow,
-    Deny,
-}
-
-/// How the criteria of a rule are put together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Operator {
-    /// All hold.
-    And,
-    /// Any holds.
-    Or,
-    /// None holds.
-    Not,
-    /// At least one does not hold: Pomerium's meaning, not the textbook's.
-    Nor,
-}
+use crate::plan::policy::{Action, Operator};
 
 /// One operator with its criteria.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,36 +28,6 @@ pub(super) struct Criterion {
     pub(super) data: Tree,
     pub(super) spot: Spot,
     pub(super) path: String,
-}
-
-impl Action {
-    pub(super) const ALL: [Action; 2] = [Action::Allow, Action::Deny];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Action::Allow => "allow",
-            Action::Deny => "deny",
-        }
-    }
-}
-
-impl Operator {
-    /// In the order in which a policy is compiled.
-    pub(super) const ALL: [Operator; 4] = [Operator::And, Operator::Or, Operator::Not, Operator::Nor];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Operator::And => "and",
-            Operator::Or => "or",
-            Operator::Not => "not",
-            Operator::Nor => "nor",
-        }
-    }
-
-    /// Whether the operator asks for criteria that do not hold.
-    pub(super) fn inverts(self) -> bool {
-        matches!(self, Operator::Not | Operator::Nor)
-    }
 }
 
 impl Criterion {
@@ -113,7 +64,7 @@ pub(super) fn rules(section: &Access, document: Option<&Tree>, route: &str) -> V
 }
 
 fn of_actions(actions: &[Entry], path: &str, rules: &mut Vec<Rule>) {
-    for action in Action::ALL {
+    for action in [Action::Allow, Action::Deny] {
         let Some(entry) = actions.iter().find(|entry| entry.key == action.name()) else { continue };
         let Value::Map(body) = &entry.value.value else { continue };
         for operator in Operator::ALL {

@@ -1,9 +1,10 @@
 //! Lints on how criteria and rules stand together.
 
 use super::super::problem::Finding;
-use super::super::written::{Action, Criterion, Operator, Rule};
+use super::super::written::{Criterion, Rule};
 use super::names::is_about_identity;
 use super::{Lint, contradiction};
+use crate::plan::policy::{Action, Operator};
 
 /// Reports what is odd about one rule.
 pub(super) fn review(rule: &Rule, found: &mut Vec<Finding>) {
