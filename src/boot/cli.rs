@@ -10,6 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use super::explain::{self, Explain};
+use super::test::{self, Test};
+use super::why::{self, Why};
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::logging::Format;
 
@@ -17,6 +20,8 @@ const AFTER_HELP: &str = "\
 Examples:
   vallum dev                               the whole thing on this machine, offline
   vallum validate config.yaml              every problem of a file, with line and column
+  vallum why --route wiki --email a@b.c    may they, and which condition decides
+  vallum test policy-tests.yaml            what the policies must say, for CI
   vallum run --config /etc/vallum/config.yaml
 
 Exit codes: 0 done, 1 failed or invalid configuration, 2 wrong usage, 3 warnings under --strict,
@@ -48,11 +53,14 @@ Examples:
 Exit codes: 0 valid, 1 invalid, 3 valid but with warnings and --strict was given.";
 
 /// What to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     Run(Run),
     Dev(Dev),
     Validate(Validate),
+    Why(Why),
+    Test(Test),
+    Explain(Explain),
     Version(Version),
 }
 
@@ -155,6 +163,15 @@ enum Verb {
     /// Report every problem of a configuration without starting
     #[command(after_help = VALIDATE_HELP)]
     Validate(Validate),
+    /// Say whether a request would be allowed, and which condition decides; offline
+    #[command(after_help = why::HELP)]
+    Why(Why),
+    /// Check what the policies of a configuration must say, for CI
+    #[command(after_help = test::HELP)]
+    Test(Test),
+    /// Say what the code of a warning means
+    #[command(after_help = explain::HELP)]
+    Explain(Explain),
     /// Print the version and the source revision
     Version(Version),
 }
@@ -165,6 +182,9 @@ impl From<Verb> for Command {
             Verb::Run(run) => Command::Run(run),
             Verb::Dev(dev) => Command::Dev(dev),
             Verb::Validate(validate) => Command::Validate(validate),
+            Verb::Why(why) => Command::Why(why),
+            Verb::Test(test) => Command::Test(test),
+            Verb::Explain(explain) => Command::Explain(explain),
             Verb::Version(version) => Command::Version(version),
         }
     }

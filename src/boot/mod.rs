@@ -11,12 +11,15 @@ pub mod systemd;
 pub mod validate;
 
 mod dev;
+mod explain;
 mod folders;
 mod launch;
 mod managed;
 mod reload;
 mod report;
+mod test;
 mod watchdog;
+mod why;
 mod workers;
 
 use std::ffi::OsString;
@@ -36,6 +39,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(run) => launch::run(&run, format),
         Command::Dev(dev) => dev::run(&dev, format),
         Command::Validate(validate) => report::validate(&validate),
+        Command::Why(why) => why::run(&why),
+        Command::Test(test) => test::run(&test),
+        Command::Explain(explain) => explain::run(&explain),
         Command::Version(version) => {
             println!("{}", cli::version_text(version.json));
             ExitCode::SUCCESS

@@ -36,11 +36,17 @@ pub fn validate(wanted: &Validate) -> ExitCode {
     }
 }
 
-/// A configuration that `run` cannot start with: said on standard error.
-pub fn refuse(problems: &[Problem]) -> ExitCode {
+/// Says on standard error what is wrong with a configuration.
+pub fn complain(problems: &[Problem]) {
     let mut err = std::io::stderr();
     let color = uses_color(&err);
+    // Nothing can be done about a closed standard error.
     let _ = validate::print(problems, color, &mut err);
+}
+
+/// A configuration that `run` cannot start with: said on standard error.
+pub fn refuse(problems: &[Problem]) -> ExitCode {
+    complain(problems);
     eprintln!("vallum: the configuration is not valid; nothing was started");
     ExitCode::from(BAD_CONFIGURATION)
 }
@@ -70,6 +76,7 @@ pub fn environment() -> Environment {
     std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
-fn uses_color(stream: &impl IsTerminal) -> bool {
+/// Whether a stream is a terminal that wants colours.
+pub fn uses_color(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -1,6 +1,7 @@
 //! The control plane: everything that may wait.
 
 pub mod admin;
+pub mod assertions;
 pub mod clock;
 pub mod config;
 pub mod databroker;
@@ -9,7 +10,9 @@ pub mod dns;
 pub mod health;
 pub mod identity;
 pub mod oidc;
+pub mod paint;
 pub mod plain;
 pub mod portal;
 pub mod redirect;
 pub mod sessions;
+pub mod why;

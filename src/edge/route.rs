@@ -30,7 +30,7 @@ pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
     }
     match plan.routes.find(exchange.host(), port, exchange.path()) {
         Found::NoHost => Err(Failure::NoHost),
-        _ if is_own_page(exchange.path(), plan.identity.authenticate.is_none()) => Ok(Way::Portal),
+        _ if plan.identity.is_own_page(exchange.path()) => Ok(Way::Portal),
         Found::NoPath => Err(Failure::NoPath),
         Found::Route(route) => {
             let way = match route.action {
@@ -41,13 +41,4 @@ pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
             Ok(way)
         }
     }
-}
-
-/// Paths that are ours on a route's host. `/oauth2/callback` is among them only where the host signs people in itself.
-fn is_own_page(path: &str, signs_in: bool) -> bool {
-    path == "/.pomerium"
-        || path.starts_with("/.pomerium/")
-        || path == "/.well-known/pomerium"
-        || path.starts_with("/.well-known/pomerium/")
-        || (signs_in && path == "/oauth2/callback")
 }

@@ -103,4 +103,14 @@ impl Identity {
     pub fn is_authenticate_host(&self, host: &str) -> bool {
         self.authenticate.as_ref().and_then(Url::host_str).is_some_and(|h| h.eq_ignore_ascii_case(host))
     }
+
+    /// Whether `path` (normal form) is a page of our own on a route's host. `/oauth2/callback` is one only where the host
+    /// signs people in itself.
+    pub fn is_own_page(&self, path: &str) -> bool {
+        path == "/.pomerium"
+            || path.starts_with("/.pomerium/")
+            || path == "/.well-known/pomerium"
+            || path.starts_with("/.well-known/pomerium/")
+            || (self.authenticate.is_none() && path == "/oauth2/callback")
+    }
 }

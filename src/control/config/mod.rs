@@ -13,6 +13,7 @@
 //!
 //! Every step collects its problems and goes on, so that one run tells them all.
 
+pub mod cases;
 mod catalogue;
 mod check;
 mod credentials;
@@ -21,6 +22,7 @@ mod hash;
 mod layers;
 mod lint;
 mod nearest;
+mod places;
 mod problem;
 mod reload;
 pub mod render;
@@ -41,6 +43,8 @@ use tracing::level_filters::LevelFilter;
 use crate::plan::Plan;
 pub use layers::Environment;
 pub use lint::Lint;
+pub use nearest::nearest;
+pub use places::Places;
 pub use problem::{PROBLEMS_KEPT_MAX, Place, Problem, Problems, Related, Severity};
 pub use reload::Reloader;
 pub use sections::ROUTES_MAX;
@@ -57,6 +61,8 @@ pub struct Loaded {
     pub watched: Vec<PathBuf>,
     /// `log_level`: for our own log lines, those about requests aside (see [`crate::plan::Logs`]).
     pub log_level: LevelFilter,
+    /// Where routes and their rules were written.
+    pub places: Places,
 }
 
 /// Loads a configuration: environment over file over defaults (Pomerium's precedence). Without a file the environment
@@ -86,12 +92,13 @@ fn load_with(
     let has_errors = problems.has_errors();
     let problems = problems.finish(file, text.as_deref().unwrap_or_default());
     match built {
-        Some((plan, log_level)) if !has_errors => {
+        Some((plan, log_level, routes)) if !has_errors => {
             let mut watched = files.finish();
             watched.extend(file.map(Path::to_owned));
             watched.sort();
             watched.dedup();
-            Ok(Loaded { plan, warnings: problems.list, watched, log_level })
+            let places = Places::new(file, routes);
+            Ok(Loaded { plan, warnings: problems.list, watched, log_level, places })
         }
         _ => Err(problems),
     }
@@ -103,7 +110,7 @@ fn build(
     generation: u64,
     fallback: &check::Fallback,
     desk: &section::Desk,
-) -> Option<(Plan, LevelFilter)> {
+) -> Option<(Plan, LevelFilter, Vec<places::OfRoute>)> {
     let entries = match text {
         Some(text) => top(text, desk)?,
         None => Vec::new(),
@@ -113,7 +120,7 @@ fn build(
     let sections = sections::read(&entries, env, desk);
     let (mut plan, level) = check::check(&sections, fallback, generation, desk)?;
     plan.checksum = checksum(&entries, env, desk);
-    Some((plan, level))
+    Some((plan, level, places::of_routes(&sections)))
 }
 
 /// The entries at the top of the file. An empty file is an error: it is what a half-written one looks like.

@@ -4,7 +4,7 @@
 const DISTANCE_MAX: usize = 2;
 
 /// The word that is closest to `typed`, if any is close.
-pub(in crate::control) fn nearest<'w>(typed: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub fn nearest<'w>(typed: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     words
         .filter(|word| word.len().abs_diff(typed.len()) <= DISTANCE_MAX)
         .map(|word| (strsim::damerau_levenshtein(typed, word), word))

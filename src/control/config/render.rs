@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::lint::Lint;
 use super::problem::{Place, Problem, Severity};
+use crate::control::paint::{Paint, Style, clean};
 
 /// Most problems that are written out as text; the rest is only counted.
 pub const PROBLEMS_SHOWN_MAX: usize = 50;
@@ -61,40 +62,6 @@ fn source(problem: &Problem, place: &Place, paint: Paint, style: Style, out: &mu
 
 fn position(place: &Place) -> String {
     format!("{}:{}:{}", clean(&place.file.to_string_lossy()), place.line, place.column)
-}
-
-/// The text without characters that could drive a terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-#[derive(Clone, Copy)]
-enum Style {
-    Error,
-    Warning,
-    Strong,
-    Line,
-    Help,
-}
-
-/// Puts colours around text, or not.
-#[derive(Clone, Copy)]
-struct Paint(bool);
-
-impl Paint {
-    fn on(self, style: Style, text: &str) -> String {
-        if !self.0 {
-            return text.to_owned();
-        }
-        let code = match style {
-            Style::Error => "1;31",
-            Style::Warning => "1;33",
-            Style::Strong => "1",
-            Style::Line => "1;34",
-            Style::Help => "1;36",
-        };
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
-    }
 }
 
 /// Problems as one JSON object: `{"errors":…,"warnings":…,"problems":[…]}`. Nothing is left out of the list.

@@ -33,7 +33,8 @@ pub struct Decision {
 }
 
 impl Decision {
-    pub(super) fn new(allow: Outcome, deny: Outcome) -> Decision {
+    /// What follows from the two results.
+    pub fn new(allow: Outcome, deny: Outcome) -> Decision {
         Decision { verdict: verdict(allow, deny), allow, deny }
     }
 
