@@ -55,6 +55,7 @@ fn facts<'e>(worker: &Worker, exchange: &'e Exchange, decoded: &'e str) -> Facts
         cors_preflight: exchange.method() == "OPTIONS"
             && exchange.head.first(FieldKind::Origin).is_some()
             && exchange.head.first(FieldKind::AccessControlRequestMethod).is_some(),
+        ..Facts::default()
     }
 }
 
