@@ -9,6 +9,7 @@
 mod harness;
 
 mod config;
+mod confusion;
 mod e2e;
 mod errors;
 mod fuzz;
@@ -24,4 +25,5 @@ mod routes;
 mod signin;
 mod smuggling;
 mod spoofing;
+mod systemd;
 mod tls;

@@ -5,17 +5,22 @@
 //! | `source`    | files to bounded text                                                               |
 //! | `text`      | text to a tree of values with their places                                          |
 //! | `layers`    | the environment over the file                                                       |
+//! | `credentials` | secrets that the service manager hands over, where nothing else gives them        |
 //! | `catalogue` | every key: used, not yet, old, removed; the nearest one to a misspelt one           |
 //! | `sections`  | the tree to plain types: what was typed                                             |
 //! | `check`     | what it means: parts of the plan                                                    |
+//! | `lint`      | what can be run and was hardly meant                                                |
 //!
 //! Every step collects its problems and goes on, so that one run tells them all.
 
 mod catalogue;
 mod check;
+mod credentials;
 mod duration;
 mod hash;
 mod layers;
+mod lint;
+mod nearest;
 mod problem;
 mod reload;
 pub mod render;
@@ -24,6 +29,7 @@ mod sections;
 mod snippet;
 mod source;
 mod text;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +40,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::plan::Plan;
 pub use layers::Environment;
+pub use lint::Lint;
 pub use problem::{PROBLEMS_KEPT_MAX, Place, Problem, Problems, Related, Severity};
 pub use reload::Reloader;
 pub use sections::ROUTES_MAX;
@@ -64,7 +71,8 @@ fn load_with(
     generation: u64,
     fallback: &check::Fallback,
 ) -> Result<Loaded, Problems> {
-    let desk = section::Desk::default();
+    let files = source::Files::beside(credentials::folder(env));
+    let desk = section::Desk { files, ..section::Desk::default() };
     let text = match file.map(source::text).transpose() {
         Ok(text) => text,
         Err(error) => {
@@ -101,6 +109,7 @@ fn build(
         None => Vec::new(),
     };
     let entries = layers::overlay(entries, env, desk);
+    let entries = credentials::overlay(entries, env);
     let sections = sections::read(&entries, env, desk);
     let (mut plan, level) = check::check(&sections, fallback, generation, desk)?;
     plan.checksum = checksum(&entries, env, desk);

@@ -48,6 +48,7 @@ pub struct Policy {
     deny: Rules,
     needs_session: bool,
     needs_message: bool,
+    asks_method: bool,
     /// What nobody comes to.
     nobody: Residual,
 }
@@ -92,6 +93,7 @@ impl Policy {
         let mut policy = Policy {
             needs_session: any(Criterion::asks_session),
             needs_message: any(Criterion::asks_message),
+            asks_method: any(|criterion| matches!(criterion, Criterion::HttpMethod(_))),
             allow: Rules::new(rules.allow),
             deny: Rules::new(rules.deny),
             nobody: Residual::default(),
@@ -136,5 +138,10 @@ impl Policy {
     pub fn device_wanted(&self, facts: &Facts<'_>) -> Option<&str> {
         let criteria = self.allow.iter().chain(self.deny.iter()).flat_map(|rule| rule.written());
         criteria.filter(|(c, _)| c.judge(facts).1 == Reason::DeviceUnauthenticated).find_map(|(c, _)| c.device_kind())
+    }
+
+    /// Whether a decision may depend on the method.
+    pub fn asks_method(&self) -> bool {
+        self.asks_method
     }
 }
