@@ -98,8 +98,9 @@ fn show_device(exchange: &Exchange, kind: Option<&str>) -> Failure {
     if !navigates(exchange) {
         return Failure::Unauthenticated;
     }
-    let mut query = url::form_urlencoded::Serializer::new(format!("{DEVICE_PATH}?"));
-    Failure::ShowDevice(query.append_pair("pomerium_device_type", kind.unwrap_or_default()).finish())
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("pomerium_device_type", kind.unwrap_or_default());
+    Failure::ShowDevice(format!("{DEVICE_PATH}?{}", query.finish()))
 }
 
 /// Whether a person with a browser is on the way to a page, who can be redirected.

@@ -189,7 +189,8 @@ fn page_of(exchange: &Exchange, failure: &Failure, text: &str) -> crate::http::p
             495 => "Client Certificate Required",
             _ => "Error",
         }),
-        text,
+        // Programs read the words that Pomerium has for it.
+        text: if denied && meaning.status == 403 && !language.is_html() { "Forbidden" } else { text },
         broken: hop(meaning.source),
         request_id: &exchange.request_id,
         signed_in_as: who.filter(|_| denied),
