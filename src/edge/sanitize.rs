@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::codec::h2::Protocol;
 use super::exchange::{Exchange, Upgrade};
 use super::failure::{Failure, Refusal};
 use super::request_id::RequestIds;
+use super::websocket::handshake::Key;
 use crate::http::authority::{self, Authority};
 use crate::http::fields::{self, FieldKind};
 use crate::http::path::{self, PathError};
@@ -20,6 +22,7 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure>
     let stated = framing::of_request(true, exchange.head.pairs()).map_err(Failure::Framing)?;
     exchange.normal.body = exchange.told_body.unwrap_or(stated);
     connection(exchange);
+    protocol(exchange)?;
     target(exchange)?;
     exchange.source = exchange.plan.field_rules.client(exchange.client.address.ip(), forwarded_for(exchange));
     match exchange.plan.field_rules.underscores {
@@ -67,6 +70,20 @@ fn connection(exchange: &mut Exchange) {
     exchange.normal.close = close;
     exchange.normal.upgrade = asked.filter(|_| upgrade);
     exchange.normal.expects_continue = expects;
+}
+
+/// An extended CONNECT (RFC 8441) is from here on the upgrade that it stands for.
+fn protocol(exchange: &mut Exchange) -> Result<(), Failure> {
+    match exchange.told_protocol {
+        None => Ok(()),
+        Some(Protocol::Other) => Err(Failure::ProtocolUnknown),
+        Some(Protocol::WebSocket) => {
+            let key = Key::random().map_err(|_| Failure::Internal("the system has no random bytes"))?;
+            exchange.websocket_key = Some(key);
+            exchange.normal.upgrade = Some(Upgrade::WebSocket);
+            Ok(())
+        }
+    }
 }
 
 /// The forms of RFC 9112 section 3.2 that are served: origin-form and absolute-form, and `OPTIONS *`.
