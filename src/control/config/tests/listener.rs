@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::http::path::{EscapedSlashes, PathRules};
+use crate::plan::listener::Codec;
 
 #[test]
 fn the_listener_is_as_typed() {
@@ -12,6 +13,19 @@ fn the_listener_is_as_typed() {
     assert_eq!(listener.metrics, Some("[::]:9090".parse().unwrap()));
     assert_eq!((listener.workers, listener.insecure, listener.proxy_protocol), (3, true, None));
     assert!(plan("").listener.workers >= 1);
+}
+
+#[test]
+fn the_codec_is_as_typed() {
+    for (text, codec) in [
+        ("", Codec::Auto),
+        ("codec_type: ''", Codec::Auto),
+        ("codec_type: HTTP1", Codec::Http1),
+        ("codec_type: http2", Codec::Http2),
+        ("codec_type: http3", Codec::Auto),
+    ] {
+        assert_eq!(plan(text).listener.codec, codec, "{text}");
+    }
 }
 
 #[test]
