@@ -15,6 +15,7 @@ use super::cli::ReportFormat;
 use super::report::{self, environment, uses_color};
 use crate::control::config::{self, Loaded};
 use crate::control::why::{self, Answer, Case, Logged, Who};
+use crate::plan::session::{Device, Enrollment};
 
 /// No verdict: wrong usage, a configuration with errors, no such route, no such log line.
 const NO_VERDICT: u8 = 2;
@@ -53,6 +54,12 @@ pub struct Why {
     /// They come with a service account
     #[arg(long)]
     pub service_account: bool,
+    /// The device that they showed: its credential id, enrolled and approved
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
+    /// The type of that device
+    #[arg(long, value_name = "TYPE", default_value = "any", requires = "device")]
+    pub device_type: String,
     /// The request's method
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     pub method: String,
@@ -68,6 +75,9 @@ pub struct Why {
     /// When they ask, such as 2026-12-24T18:00:00+01:00 [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub time: Option<i64>,
+    /// The tool that an MCP server is asked to call
+    #[arg(long, value_name = "TOOL")]
+    pub mcp_tool: Option<String>,
     /// The request id of a decision that was logged
     #[arg(long, value_name = "ID", requires = "log")]
     pub request_id: Option<String>,
@@ -112,6 +122,11 @@ fn made_up(wanted: &Why, route: &str) -> Result<bool, String> {
         groups: wanted.groups.clone(),
         claims: wanted.claims.clone(),
         service_account: wanted.service_account,
+        device: wanted.device.as_ref().map(|id| Device {
+            kind: wanted.device_type.as_str().into(),
+            id: id.as_str().into(),
+            enrollment: Some(Enrollment { approved_by: "an administrator".into() }),
+        }),
     };
     let case = Case {
         session: who.session(now),
@@ -120,6 +135,7 @@ fn made_up(wanted: &Why, route: &str) -> Result<bool, String> {
         source: wanted.ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()).to_canonical(),
         cors_preflight: wanted.preflight,
         now,
+        tool: wanted.mcp_tool.clone(),
     };
     let answer = Answer::new(&found, case, &places);
     print(wanted.format, || why::answer_json(&answer), |color, text| why::answer_text(&answer, color, text))?;

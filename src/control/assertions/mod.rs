@@ -133,6 +133,7 @@ fn ask<'p>(case: &TestCase, plan: &'p Plan, places: &'p Places, now: i64) -> Res
         source: case.source,
         cors_preflight: case.preflight,
         now,
+        tool: case.tool.clone(),
     };
     Ok(Outcome::Answered(Box::new(Answer::new(&found, asked, places))))
 }

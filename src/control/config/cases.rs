@@ -24,8 +24,10 @@ pub use expectation::{Expectation, Expected};
 pub const CASES_MAX: usize = 10_000;
 
 const FILE_KEYS: [&str; 3] = ["config", "people", "cases"];
-const CASE_KEYS: [&str; 12] =
-    ["name", "who", "route", "url", "method", "path", "ip", "preflight", "time", "expect", "status", "reasons"];
+#[rustfmt::skip]
+const CASE_KEYS: [&str; 13] = [
+    "name", "who", "route", "url", "method", "path", "ip", "preflight", "time", "mcp_tool", "expect", "status", "reasons",
+];
 
 /// One file of tests.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct TestCase {
     pub preflight: bool,
     /// Unix seconds; `None`: now.
     pub time: Option<i64>,
+    /// The tool that an MCP server is asked to call.
+    pub tool: Option<String>,
     pub expected: Expectation,
 }
 
@@ -120,6 +124,7 @@ fn one(tree: &Tree, path: &str, people: &people::People, file: &Path, desk: &Des
         source: address(&section),
         preflight,
         time: moment(&section),
+        tool: section.text("mcp_tool").map(|typed| typed.value),
         target,
         expected,
     };

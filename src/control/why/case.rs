@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::Value;
 
 use crate::plan::policy::Facts;
-use crate::plan::session::{Claims, Session};
+use crate::plan::policy::mcp::Mcp;
+use crate::plan::session::{Claims, Device, Session};
 
 /// How long the session of a made-up person lasts, in seconds.
 const SESSION_SECONDS: i64 = 3600;
@@ -21,6 +22,8 @@ pub struct Who {
     /// Claims and their values; a claim may be named several times.
     pub claims: Vec<(String, Value)>,
     pub service_account: bool,
+    /// The device that they showed.
+    pub device: Option<Device>,
 }
 
 impl Who {
@@ -42,6 +45,7 @@ impl Who {
             issued_at: now,
             expires_at: now.saturating_add(SESSION_SECONDS),
             service_account: self.service_account,
+            devices: self.device.iter().cloned().collect(),
             ..Session::default()
         };
         for (claim, value) in &self.claims {
@@ -90,6 +94,8 @@ pub struct Case {
     pub cors_preflight: bool,
     /// Unix seconds.
     pub now: i64,
+    /// The tool that an MCP server is asked to call.
+    pub tool: Option<String>,
 }
 
 impl Default for Case {
@@ -102,6 +108,7 @@ impl Default for Case {
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
             cors_preflight: false,
             now: 0,
+            tool: None,
         }
     }
 }
@@ -116,6 +123,7 @@ impl Case {
             source: self.source,
             cors_preflight: self.cors_preflight,
             now: self.now,
+            mcp: self.tool.as_deref().map_or(Mcp::Nothing, Mcp::ToolCall),
             ..Facts::default()
         }
     }

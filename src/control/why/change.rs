@@ -30,6 +30,14 @@ impl Change {
         self.edits.iter().map(Edit::words).collect::<Vec<_>>().join(", and ")
     }
 
+    /// Says first that nobody can be anybody without having signed in.
+    fn of_somebody(mut self, case: &Case) -> Change {
+        if case.session.is_none() && self.edits[0] != Edit::SignIn && self.edits.iter().any(Edit::is_about_identity) {
+            self.edits.insert(0, Edit::SignIn);
+        }
+        self
+    }
+
     fn cost(&self) -> (usize, u32) {
         (self.edits.len(), self.edits.iter().map(Edit::cost).sum())
     }
@@ -55,10 +63,10 @@ pub fn smallest(policy: &Policy, explanation: &Explanation<'_>, case: &Case) -> 
         if !found.is_empty() {
             found.sort_by_key(Change::cost);
             found.truncate(TOLD_MAX);
-            return found;
+            return found.into_iter().map(|change| change.of_somebody(case)).collect();
         }
     }
-    rule_by_rule(policy, explanation, case).into_iter().collect()
+    rule_by_rule(policy, explanation, case).map(|change| change.of_somebody(case)).into_iter().collect()
 }
 
 fn try_sets(policy: &Policy, case: &Case, rest: &[Edit], size: usize, chosen: &mut Vec<Edit>, found: &mut Vec<Change>) {

@@ -109,7 +109,8 @@ impl Line {
         };
         let allow = outcome(self.allow, &self.allow_true, &self.allow_false);
         let deny = outcome(self.deny, &self.deny_true, &self.deny_false);
-        Decision::new(allow, deny)
+        // Whether a body was no message is not logged.
+        Decision::new(allow, deny, false)
     }
 
     /// The request as far as the line tells it.

@@ -152,7 +152,7 @@ impl Tree<'_> {
             Operator::Not => "not: none of these",
             Operator::Nor => "nor: not all of these",
         };
-        let pad = " ".repeat((widest + reason + 6).saturating_sub(meaning.len() + 2));
+        let pad = " ".repeat((widest + reason + 6).saturating_sub(meaning.len()));
         writeln!(out, "  {} {meaning}{pad}{}", sign(rule.action, mark, paint), self.told(rule.place, paint))?;
         for (result, mark) in rule.criteria.iter().zip(marks) {
             let text = clean(&result.criterion.to_string()).into_owned();

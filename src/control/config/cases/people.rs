@@ -6,8 +6,10 @@ use super::super::section::{Section, Typed, mismatch};
 use super::super::text::tree::{Tree, Value};
 use super::known;
 use crate::control::why::Who;
+use crate::plan::session::{Device, Enrollment};
 
-const KEYS: [&str; 5] = ["user", "email", "groups", "claims", "service_account"];
+const KEYS: [&str; 6] = ["user", "email", "groups", "claims", "service_account", "device"];
+const DEVICE_KEYS: [&str; 3] = ["id", "type", "approved"];
 /// Words for somebody who is not signed in.
 const NOBODY: [&str; 3] = ["nobody", "none", "anonymous"];
 
@@ -93,6 +95,25 @@ fn person(section: &Section<'_>, typed: &Typed<&Tree>) -> Option<Who> {
         groups: inner.list("groups").map(|t| t.value.into_iter().map(|t| t.value).collect()).unwrap_or_default(),
         claims: claims(&inner),
         service_account: inner.flag("service_account").is_some_and(|typed| typed.value),
+        device: device(&inner),
+    })
+}
+
+/// `device`: a credential that is enrolled.
+fn device(section: &Section<'_>) -> Option<Device> {
+    let typed = section.tree("device")?;
+    let Value::Map(entries) = &typed.value.value else {
+        let help = "write `{ id: CREDENTIAL, type: any, approved: true }`";
+        section.desk().problems.add(mismatch(&typed, "a device (a map)").help(help));
+        return None;
+    };
+    let inner = Section::new(entries, &typed.path, &typed.spot, section.desk());
+    known(&inner, &DEVICE_KEYS);
+    let approved = inner.flag("approved").is_some_and(|typed| typed.value);
+    Some(Device {
+        kind: inner.text("type").map_or_else(|| "any".into(), |typed| typed.value.into()),
+        id: inner.text("id").map(|typed| typed.value.into()).unwrap_or_default(),
+        enrollment: Some(Enrollment { approved_by: if approved { "an administrator" } else { "" }.into() }),
     })
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::super::case::{Case, set_email, set_user};
-use crate::plan::session::{Claims, Session};
+use crate::plan::session::{Claims, Device, Session};
 
 /// A change of one fact.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,12 @@ pub enum Edit {
     /// An address, and where it is from.
     Source(IpAddr, String),
     Preflight(bool),
+    /// A device of this type, known and approved.
+    Device(Device),
+    /// The tool of an MCP server.
+    Tool(Person),
+    /// Another time, in Unix seconds, and how it is said.
+    Now(i64, String),
 }
 
 /// Somebody by a text: the text itself, and how it is said.
@@ -45,7 +51,7 @@ impl Edit {
     pub fn words(&self) -> String {
         match self {
             Edit::SignIn => "sign in".to_owned(),
-            Edit::User(person) | Edit::Email(person) => person.words.clone(),
+            Edit::User(person) | Edit::Email(person) | Edit::Tool(person) => person.words.clone(),
             Edit::Group(List::With(value)) => format!("be in the group {value}"),
             Edit::Group(List::Without(value)) => format!("leave the group {value}"),
             Edit::Group(List::Only(value)) => format!("be in no group but {value}"),
@@ -56,10 +62,24 @@ impl Edit {
             Edit::Claim(name, List::Without(value)) => format!("have the claim {name} without {value}"),
             Edit::Claim(name, List::Only(value)) => format!("have the claim {name} with {value} alone"),
             Edit::Method(method) => format!("use the method {method}"),
-            Edit::Path(_, words) => words.clone(),
-            Edit::Source(_, words) => words.clone(),
+            Edit::Path(_, words) | Edit::Source(_, words) | Edit::Now(_, words) => words.clone(),
+            Edit::Device(device) if device.id.is_empty() => format!("show a device of the type {}", device.kind),
+            Edit::Device(device) => format!("show the device {} of the type {}", device.id, device.kind),
             Edit::Preflight(true) => "ask as a CORS preflight".to_owned(),
             Edit::Preflight(false) => "ask for the thing itself, not as a CORS preflight".to_owned(),
+        }
+    }
+
+    /// Whether it is about who asks.
+    pub(super) fn is_about_identity(&self) -> bool {
+        match self {
+            Edit::SignIn | Edit::User(_) | Edit::Email(_) | Edit::Group(_) | Edit::Claim(..) | Edit::Device(_) => true,
+            Edit::Method(_)
+            | Edit::Path(..)
+            | Edit::Source(..)
+            | Edit::Preflight(_)
+            | Edit::Tool(_)
+            | Edit::Now(..) => false,
         }
     }
 
@@ -68,10 +88,10 @@ impl Edit {
         match self {
             Edit::SignIn => 0,
             Edit::Group(_) | Edit::Claim(..) => 1,
-            Edit::Source(..) => 2,
+            Edit::Source(..) | Edit::Device(_) | Edit::Now(..) => 2,
             Edit::Email(_) => 3,
             Edit::User(_) => 4,
-            Edit::Method(_) | Edit::Path(..) => 5,
+            Edit::Method(_) | Edit::Path(..) | Edit::Tool(_) => 5,
             Edit::Preflight(_) => 8,
         }
     }
@@ -105,6 +125,9 @@ impl Edit {
             Edit::Method(method) => case.method.clone_from(method),
             Edit::Path(path, _) => case.path.clone_from(path),
             Edit::Source(address, _) => case.source = *address,
+            Edit::Device(device) => session(case).devices = vec![device.clone()],
+            Edit::Tool(tool) => case.tool = Some(tool.text.clone()),
+            Edit::Now(now, _) => case.now = *now,
             Edit::Preflight(on) => {
                 case.cors_preflight = *on;
                 case.method = if *on { "OPTIONS" } else { "GET" }.to_owned();

@@ -1,5 +1,7 @@
 //! Facts that would turn the answer of a criterion. They need not be right: the policy is asked again with each.
 
+mod time;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -8,6 +10,7 @@ use serde_json::Value;
 use super::super::case::Case;
 use super::edit::{Edit, List, Person};
 use crate::plan::policy::{Condition, Criterion, Explanation};
+use crate::plan::session::{Device, Enrollment};
 
 /// Most values of one condition that are tried.
 const VALUES_MAX: usize = 6;
@@ -43,7 +46,7 @@ pub(super) fn for_criterion(criterion: &Criterion, wanted: bool, case: &Case) ->
     match criterion.name() {
         "authenticated_user" if wanted => vec![Edit::SignIn],
         "user" => texts(&conditions, wanted).map(|found| Edit::User(person("a user", "id", found))).collect(),
-        "email" => texts(&conditions, wanted).map(email).collect(),
+        "email" => texts(&conditions, wanted).map(|found| email(found, case)).collect(),
         "domain" => texts(&conditions, wanted).map(|found| domain(found, case)).collect(),
         "groups" => lists(&conditions, wanted).map(Edit::Group).collect(),
         "claim" => {
@@ -61,6 +64,9 @@ pub(super) fn for_criterion(criterion: &Criterion, wanted: bool, case: &Case) ->
             .collect(),
         "http_path" => texts(&conditions, wanted).map(path).collect(),
         "source_ip" => sources(&conditions, wanted),
+        "device" => device(&conditions, wanted),
+        "mcp_tool" if wanted => texts(&conditions, wanted).map(tool).collect(),
+        "date" | "day_of_week" | "time_of_day" => time::moments(criterion, wanted, case),
         _ => Vec::new(),
     }
 }
@@ -138,7 +144,7 @@ fn person(kind: &str, noun: &str, found: Fitting) -> Person {
     }
 }
 
-fn email(found: Fitting) -> Edit {
+fn email(found: Fitting, case: &Case) -> Edit {
     let Fitting { text, words, named } = found;
     Edit::Email(match words {
         _ if named => Person { words: format!("be {text}"), text },
@@ -151,7 +157,12 @@ fn email(found: Fitting) -> Edit {
             };
             Person { text, words }
         }
-        None => Person { words: "be somebody else".to_owned(), text: "somebody.else@elsewhere.invalid".to_owned() },
+        None => {
+            // Of the same domain, so that only the person is another one.
+            let domain = case.session.as_ref().and_then(|session| session.email.split('@').nth(1));
+            let text = format!("somebody.else@{}", domain.unwrap_or("elsewhere.invalid"));
+            Person { words: "be somebody else".to_owned(), text }
+        }
     })
 }
 
@@ -181,6 +192,28 @@ fn path(found: Fitting) -> Edit {
         }
         None => Edit::Path("/somewhere/else".to_owned(), "ask for another path".to_owned()),
     }
+}
+
+fn tool(found: Fitting) -> Edit {
+    let words = match found.words {
+        Some(words) if !found.named => format!("call a tool that {words}"),
+        _ => format!("call the tool {:?}", found.text),
+    };
+    Edit::Tool(Person { text: found.text, words })
+}
+
+/// A device that is known, and approved unless the condition says otherwise.
+fn device(conditions: &[Condition], wanted: bool) -> Vec<Edit> {
+    if !wanted {
+        return Vec::new();
+    }
+    let value = |operator: &str| conditions.iter().find(|c| c.operator == operator).and_then(|c| c.values.first());
+    let text = |operator: &str| value(operator).and_then(Value::as_str).unwrap_or_default();
+    let kind = if text("type").is_empty() { "any" } else { text("type") };
+    let unapproved = value("approved").and_then(Value::as_bool) == Some(false);
+    let approved_by = if unapproved { "" } else { "an administrator" };
+    let enrollment = Some(Enrollment { approved_by: approved_by.into() });
+    vec![Edit::Device(Device { kind: kind.into(), id: text("is").into(), enrollment })]
 }
 
 fn lists(conditions: &[Condition], wanted: bool) -> impl Iterator<Item = List> + use<> {
