@@ -65,7 +65,7 @@ fn exit_codes_say_what_came_of_it() {
 /// The same reasons in the answer, in the log, in the metric, and in what `why` makes of the log.
 #[test]
 fn a_refusal_has_the_same_reasons_everywhere() {
-    let upstream = Upstream::start();
+    let upstream = Upstream::echo();
     let route = |details: bool| {
         serde_json::json!({
             "name": "app", "from": format!("https://{HOST}"), "to": upstream.url(), "show_error_details": details,
