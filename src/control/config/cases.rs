@@ -112,6 +112,7 @@ fn one(tree: &Tree, path: &str, people: &people::People, file: &Path, desk: &Des
     let who = people.of_case(&section);
     let target = target(&section);
     let expected = expectation::read(&section);
+    let (source, time) = (address(&section), moment(&section));
     let (Some((target, spot)), Some(expected)) = (target, expected) else { return };
     let preflight = section.flag("preflight").is_some_and(|typed| typed.value);
     let method = section.text("method").map(|typed| typed.value);
@@ -121,9 +122,9 @@ fn one(tree: &Tree, path: &str, people: &people::People, file: &Path, desk: &Des
         who: Who::default(),
         path: section.text("path").map(|typed| typed.value),
         method: if preflight { "OPTIONS".to_owned() } else { method.unwrap_or_else(|| "GET".to_owned()) },
-        source: address(&section),
+        source,
         preflight,
-        time: moment(&section),
+        time,
         tool: section.text("mcp_tool").map(|typed| typed.value),
         target,
         expected,

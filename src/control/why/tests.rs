@@ -113,13 +113,13 @@ route admin c.yaml:5:5
 reasons claim-unauthorized
 
 allow
-  ✗ and: all of these                                 c.yaml:10:11
-    ✓ domain is \"example.com\"    domain-ok            c.yaml:11:15
-    ✗ claim/groups has \"admins\"  claim-unauthorized   c.yaml:12:15
+  ✗ and: all of these                                c.yaml:10:11
+    ✓ domain is \"example.com\"    domain-ok           c.yaml:11:15
+    ✗ claim/groups has \"admins\"  claim-unauthorized  c.yaml:12:15
 
 deny
-  ✗ or: any of these                                  c.yaml:14:11
-    ✗ email is \"x@example.com\"   email-unauthorized   c.yaml:15:15
+  ✗ or: any of these                                 c.yaml:14:11
+    ✗ email is \"x@example.com\"   email-unauthorized  c.yaml:15:15
 
 to pass: be in the group \"admins\" (claim/groups)
 "
