@@ -12,4 +12,5 @@ pub mod oidc;
 pub mod plain;
 pub mod portal;
 pub mod redirect;
+pub mod scrape;
 pub mod sessions;

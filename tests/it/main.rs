@@ -8,10 +8,12 @@
 
 mod harness;
 
+mod admin;
 mod config;
 mod e2e;
 mod errors;
 mod fuzz;
+mod health;
 mod hostile_upstream;
 mod http1;
 mod http2;

@@ -48,6 +48,11 @@ impl Reloader {
         Ok(loaded)
     }
 
+    /// Where the configuration comes from, for people.
+    pub fn source(&self) -> String {
+        self.file.as_ref().map_or_else(|| "the environment".to_owned(), |file| file.display().to_string())
+    }
+
     /// The number of the plan in force.
     pub fn generation(&self) -> u64 {
         self.generation
@@ -70,6 +75,8 @@ impl Reloader {
         keep_value(&old.insecure, &mut new.insecure, || needs_restart("insecure_server"));
         keep_value(&old.redirect, &mut new.redirect, || needs_restart("http_redirect_addr"));
         keep_value(&old.metrics, &mut new.metrics, || needs_restart("metrics_address"));
+        keep_value(&old.health, &mut new.health, || needs_restart("health_check_addr"));
+        keep_value(&old.admin_socket, &mut new.admin_socket, || needs_restart("admin_socket"));
         keep_value(&old.workers, &mut new.workers, || needs_restart("workers"));
         if old.proxy_protocol.is_some() != new.proxy_protocol.is_some() {
             needs_restart("use_proxy_protocol");
