@@ -10,6 +10,7 @@ mod harness;
 
 mod admin;
 mod config;
+mod confusion;
 mod e2e;
 mod errors;
 mod fuzz;
