@@ -26,7 +26,7 @@ fn a_serving_process_is_started_ready_and_live() {
     let (status, document) = probe(port, "/readyz");
     assert_eq!(status, 200, "the old configuration serves");
     let refused = document["statuses"]["config.databroker.build"]["attributes"]["refused"].as_str().unwrap();
-    assert!(refused.contains("routes"), "{refused}");
+    assert!(refused.contains("config.yaml:"), "{refused}");
     assert_eq!(Wire::clear(port).ask(get("health", "/metrics", "")).status, 404);
 }
 
