@@ -1,5 +1,6 @@
 """Makes a tree of files out of the unpacked packages, an allow-list and our own files."""
 
+import lzma
 import os
 import shutil
 import stat
@@ -81,10 +82,15 @@ class Tree:
             self._take(os.path.normpath(os.path.join(os.path.dirname(path), target)))
         elif source.is_dir():
             place.mkdir(exist_ok=True)
+        elif path.endswith(".ko.xz"):
+            # The image is compressed as a whole, and libkmod would need one more library.
+            plain = place.with_suffix("")
+            plain.write_bytes(lzma.decompress(source.read_bytes()))
+            plain.chmod(0o644)
         elif source.is_file():
             shutil.copyfile(source, place)
             place.chmod(stat.S_IMODE(source.stat().st_mode) & MODE_MASK)
-            if elf.is_elf(source) and not path.endswith((".ko", ".stub", ".efi")):
+            if elf.is_elf(source):
                 self._take_libraries(path, source)
         else:
             raise say.Failure(f"{path} is not in the packages, but something that is allowed refers to it")
