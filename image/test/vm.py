@@ -95,7 +95,7 @@ class Machine:
             if self.process.poll() is not None:
                 lost = f"QEMU ended with {self.process.returncode}: {(self.directory / 'qemu.err').read_text()[-800:]}"
             if lost or self.seconds() > limit:
-                raise say.Failure(f"{self.name}: {what}: {lost or f'not within {limit:.0f} s'}; the console's end:\n{text[-3000:]}")
+                raise say.Failure(f"{self.name}: {what}: {lost or f'not within {limit:.0f} s'}; the console's end:\n{text[-6000:]}")
             time.sleep(POLL_SECONDS)
 
     def qmp(self, command: str) -> None:
