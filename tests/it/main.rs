@@ -9,6 +9,7 @@
 mod harness;
 
 mod config;
+mod confusion;
 mod e2e;
 mod errors;
 mod fuzz;
@@ -19,6 +20,7 @@ mod layering;
 mod limits;
 mod load;
 mod metrics;
+mod policy;
 mod proxy_protocol;
 mod routes;
 mod signin;

@@ -1,11 +1,13 @@
 //! HTTP/2 towards clients: bodies, answers, what is passed on, and how it ends; with a client of our own and with real ones.
 
 mod abuse;
-mod client;
+pub(crate) mod client;
+mod codec_type;
 mod fields;
 mod lifetimes;
 mod routes;
 mod smuggling;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;

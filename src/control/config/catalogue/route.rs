@@ -21,7 +21,7 @@ pub(super) const KEYS: &[Key] = &[
     refused("sub_policies"), refused("idp_client_id"), refused("idp_client_secret"),
     later("idp_access_token_allowed_audiences"),
     Key { name: "bearer_token_format", state: State::Refused(&["default"]) }, refused("identity_providers"),
-    refused("tls_downstream_client_ca"), refused("tls_downstream_client_ca_file"), refused("mcp"),
+    refused("tls_downstream_client_ca"), refused("tls_downstream_client_ca_file"), used("mcp"),
     refused("upstream_tunnel"), later("session_recording"),
     // Limits (ours).
     used("max_request_body_bytes"),
@@ -38,6 +38,6 @@ pub(super) const KEYS: &[Key] = &[
     refused("enable_google_cloud_serverless_authentication"),
     // Older and removed.
     old("lb_config"),
-    removed("allowed_groups", "write it as a policy: `policy: [{allow: {or: [{claim/groups: NAME}]}}]`"),
+    removed("allowed_groups", "write `policy: [{ allow: { or: [{ groups: NAME }] } }]`, or `claim/groups: NAME` where the provider tells groups as a claim"),
     removed("set_authorization_header", "set `Authorization` with `set_request_headers`"),
 ];
