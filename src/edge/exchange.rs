@@ -4,12 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::codec::h2::Protocol;
 use super::session::Known;
+use super::websocket::handshake::Key;
 use super::worker::Held;
 use crate::http::authority::Authority;
 use crate::http::fields::FieldKind;
 use crate::http::framing::BodyLength;
 use crate::http::head::{RequestHead, Span};
+use crate::plan::policy::mcp::{self, Mcp};
 use crate::plan::route::Route;
 use crate::plan::route::upgrades::WEBSOCKET;
 use crate::telemetry::access_log::Source;
@@ -47,12 +50,18 @@ pub struct Exchange {
     pub head: RequestHead,
     /// How long the body is, where the codec knows (HTTP/2); else the head says it.
     pub told_body: Option<BodyLength>,
+    /// What an extended CONNECT asks its stream to become (RFC 8441).
+    pub told_protocol: Option<Protocol>,
+    /// The key that the upstream must answer, when the client speaks HTTP/2 and so has none of its own.
+    pub websocket_key: Option<Key>,
     /// The request in its one normal form; only this is matched, authorized, logged and forwarded.
     pub normal: Normal,
     pub request_id: Box<str>,
     /// The position of its route in the plan, once one is chosen.
     pub route_index: Option<usize>,
     pub session: Presented,
+    /// What is asked of an MCP server, where it was looked for.
+    pub message: Message,
     pub answer: Answer,
     /// The X-Forwarded-For that was sent upstream.
     pub forwarded_for: String,
@@ -98,6 +107,28 @@ pub struct Presented {
     pub known: Option<Rc<Known>>,
     /// It came by header or query: such a client is never redirected.
     pub by_token: bool,
+}
+
+/// The MCP message in a request's body.
+#[derive(Debug, Default)]
+pub enum Message {
+    /// There is none, or it was not looked for.
+    #[default]
+    None,
+    Read(mcp::Message),
+    /// The body is none that everybody reads alike, or is larger than is read.
+    Unreadable,
+}
+
+impl Message {
+    /// What policies see of it.
+    pub fn fact(&self) -> Mcp<'_> {
+        match self {
+            Message::None => Mcp::Nothing,
+            Message::Read(message) => message.fact(),
+            Message::Unreadable => Mcp::Unreadable,
+        }
+    }
 }
 
 impl Drop for Exchange {
@@ -156,10 +187,13 @@ impl Exchange {
             client,
             head,
             told_body,
+            told_protocol: None,
+            websocket_key: None,
             normal: Normal::empty(),
             request_id: "".into(),
             route_index: None,
             session: Presented::default(),
+            message: Message::default(),
             answer: Answer { status: 0, source: Source::Internal, details: "", size: 0 },
             forwarded_for: String::new(),
             upstream: None,

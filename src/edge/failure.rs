@@ -31,8 +31,18 @@ pub enum Failure {
     NoPath,
     /// Nobody is signed in; the location starts the sign-in.
     SignIn(String),
+    /// Somebody is signed in, but by no known device; the location shows what can be done.
+    ShowDevice(String),
     /// Nobody is signed in and the client is none to be redirected.
     Unauthenticated,
+    /// A program has no right to ask this of an MCP server, and may learn at `metadata` how to get it.
+    Challenge {
+        metadata: String,
+    },
+    /// A message to an MCP server is refused; the error answers its `id`.
+    CallDenied {
+        id: serde_json::Value,
+    },
     /// Someone is signed in or known, but may not. Lines that say which condition failed.
     Denied {
         status: u16,
@@ -41,6 +51,8 @@ pub enum Failure {
     /// The route's rewriting would make something of this request that must not be sent on.
     Rewrite(&'static str),
     UpgradeRefused,
+    /// An extended CONNECT asks for a protocol other than `websocket`.
+    ProtocolUnknown,
     /// The control plane did not answer in time.
     ControlBusy,
     ControlSilent,
@@ -130,10 +142,16 @@ impl Failure {
             F::NoHost => (404, Source::NoRoute, "route_not_found", "no route serves this host".into()),
             F::NoPath => (404, Source::NoRoute, "route_not_found", "no route of this host serves this path".into()),
             F::SignIn(_) => (302, Source::AuthRedirect, "sign_in", "".into()),
-            F::Unauthenticated => (401, Source::AuthDeny, "unauthenticated", "sign in first".into()),
+            F::ShowDevice(_) => (302, Source::AuthRedirect, "show_device", "".into()),
+            F::Unauthenticated => (401, Source::AuthDeny, "unauthenticated", "Unauthenticated".into()),
+            F::Challenge { .. } => (401, Source::AuthDeny, "unauthenticated", "Unauthorized".into()),
+            F::CallDenied { .. } => (200, Source::AuthDeny, "denied", "".into()),
             F::Denied { status, .. } => (*status, Source::AuthDeny, "denied", denial(*status).into()),
             F::Rewrite(what) => (400, Source::BadRequest, "rewrite", (*what).into()),
             F::UpgradeRefused => (403, Source::BadRequest, "upgrade_refused", "this route allows no WebSocket".into()),
+            F::ProtocolUnknown => {
+                (501, Source::BadRequest, "protocol", "no protocol but websocket is served on a stream".into())
+            }
             F::ControlBusy => {
                 (503, Source::Limit, "control_busy", "too many sign-ins are waiting; try again in a moment".into())
             }

@@ -22,6 +22,7 @@ mod layering;
 mod limits;
 mod load;
 mod metrics;
+mod policy;
 mod proxy_protocol;
 mod routes;
 mod signin;

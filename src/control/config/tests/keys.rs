@@ -83,7 +83,7 @@ fn keys_of_later_versions_warn_unless_ignoring_them_is_dangerous() {
 #[test]
 fn route_keys_that_would_serve_something_else_are_errors() {
     for key in
-        ["tls_downstream_client_ca: x", "kubernetes_service_account_token: x", "mcp: {server: {}}", "idp_client_id: x"]
+        ["tls_downstream_client_ca: x", "kubernetes_service_account_token: x", "mcp: {client: {}}", "idp_client_id: x"]
     {
         let errors = errors(&route(&format!("to: http://127.0.0.1:1\n{key}")));
         assert!(errors.len() == 1 && errors[0].contains("not supported by this version yet"), "{key}: {errors:?}");
@@ -106,6 +106,7 @@ fn enumerations_are_checked() {
     for (text, error) in [
         ("services: all,nonsense", "config: nonsense is an invalid service type"),
         ("databroker_storage_type: redis", "config: unknown databroker storage backend type"),
+        ("codec_type: spdy", "invalid codec type: spdy"),
         ("log_level: loud", "config: invalid log_level: unknown log level: loud"),
         ("proxy_log_level: loud", "config: invalid proxy_log_level: unknown log level: loud"),
         ("cookie_same_site: maybe", "config: invalid cookie_same_site: unknown cookie_same_site: maybe"),

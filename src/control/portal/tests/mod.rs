@@ -54,6 +54,7 @@ fn plan_with(authenticate: Option<&str>, issuer: &str) -> Plan {
         listener: listener::Listener {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             insecure: false,
+            codec: listener::Codec::Auto,
             proxy_protocol: None,
             redirect: None,
             metrics: None,
@@ -124,6 +125,7 @@ fn route(host: HostRule, port: Option<u16>) -> Route {
         request_body_max: None,
         timeout_is_default: false,
         idle_timeout: None,
+        mcp: None,
         show_error_details: false,
     }
 }
