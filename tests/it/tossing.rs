@@ -43,7 +43,7 @@ fn a_session_is_found_among_forgeries_and_none_of_them_goes_on() {
     let (status, request) = ask(&site, &[bad.join("; "), good.clone()]);
     assert!(request.is_some(), "{status}: all of them at once");
     for one in &bad {
-        let (status, request) = ask(&site, &[one.clone()]);
+        let (status, request) = ask(&site, std::slice::from_ref(one));
         assert!(status == 401 && request.is_none(), "{status} for {one}");
     }
     for spelt in [good.to_uppercase(), good.replacen('_', "%5F", 1), good.replacen(NAME, "_pomerium_csrf", 1)] {
