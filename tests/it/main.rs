@@ -30,3 +30,4 @@ mod smuggling;
 mod spoofing;
 mod systemd;
 mod tls;
+mod tossing;
