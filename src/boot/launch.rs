@@ -12,11 +12,13 @@ use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
 
 use super::folders::Folders;
+use super::managed::keeping::Keeping;
+use super::managed::start::{Beginning, start};
 use super::reload::Reloading;
 use super::signals::Signals;
 use super::sockets::{self, Group, Sockets};
 use super::workers::{Shared, Workers};
-use super::{cli, managed, report, sandbox, systemd, watchdog};
+use super::{cli, managed, report, sandbox, setup, systemd, watchdog};
 use crate::control::admin::{self, About, Office};
 use crate::control::config::{Loaded, Reloader};
 use crate::control::dev::{self, Prepared};
@@ -38,20 +40,30 @@ const CONTROL_BLOCKING_THREADS_MAX: usize = 4;
 /// `vallum run`.
 pub fn run(wanted: &cli::Run, format: Format) -> ExitCode {
     if !wanted.managed {
-        return serve(wanted.config.as_deref(), format, None);
+        return serve_file(wanted.config.as_deref(), format, None);
     }
-    match managed::find() {
-        Ok(file) => serve(Some(&file), format, None),
-        Err(places) => report::nowhere(&places),
+    let folders = Folders::of_environment();
+    match (managed::find(&folders), &folders.state) {
+        (Ok(file), _) => match start(&file, &folders) {
+            Ok(beginning) => serve(beginning, format, None),
+            Err(problems) => report::refuse(&problems.list),
+        },
+        (Err(_), Some(state)) => setup::run(state, &folders, format),
+        (Err(places), None) => report::nowhere(&places),
     }
 }
 
-/// Loads the configuration and serves it until told to stop; `dev` is served beside it.
-pub fn serve(config: Option<&Path>, format: Format, dev: Option<Prepared>) -> ExitCode {
-    let (reloader, loaded) = match Reloader::start(config, report::environment()) {
-        Ok(started) => started,
-        Err(problems) => return report::refuse(&problems.list),
-    };
+/// Loads the configuration of a file (or of the environment alone) and serves it until told to stop; `dev` is served
+/// beside it.
+pub fn serve_file(config: Option<&Path>, format: Format, dev: Option<Prepared>) -> ExitCode {
+    match Reloader::start(config, report::environment()) {
+        Ok((reloader, loaded)) => serve(Beginning { reloader, loaded, kept: None, refused: None }, format, dev),
+        Err(problems) => report::refuse(&problems.list),
+    }
+}
+
+fn serve(beginning: Beginning, format: Format, dev: Option<Prepared>) -> ExitCode {
+    let loaded = &beginning.loaded;
     // Everything up to here and the next two lines happens on the only thread, which every later one takes after.
     let folders = Folders::of_environment();
     let sockets = sockets::open(&loaded.plan.listener, &folders);
@@ -60,7 +72,7 @@ pub fn serve(config: Option<&Path>, format: Format, dev: Option<Prepared>) -> Ex
     if let Some(sandbox) = sandbox {
         sandbox.tell();
     }
-    let started = Started { reloader, loaded, log: guard.ring.clone(), dev };
+    let started = Started { beginning, log: guard.ring.clone(), dev };
     let code = match sockets.and_then(|sockets| launch(started, sockets)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,14 +87,15 @@ pub fn serve(config: Option<&Path>, format: Format, dev: Option<Prepared>) -> Ex
 
 /// What there is before the planes are.
 struct Started {
-    reloader: Reloader,
-    loaded: Loaded,
+    beginning: Beginning,
     log: Ring,
     dev: Option<Prepared>,
 }
 
 fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
-    let Started { reloader, loaded, log, dev } = started;
+    let Started { beginning, log, dev } = started;
+    let Beginning { reloader, mut loaded, kept, refused } = beginning;
+    let text = loaded.text.take();
     report::warn(&loaded.warnings);
     sockets.settle();
     let listener = loaded.plan.listener.clone();
@@ -138,7 +151,8 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
         let office = Office { about, health: health.clone(), feed: feed.clone(), log, reloads, environment };
         serve_admin(&path, socket, Arc::new(office))?;
     }
-    let reloading = Reloading { reloader, feed, metrics, resolver, health };
+    let keeping = Keeping::begin(kept, text, refused, &metrics, &health)?;
+    let reloading = Reloading { reloader, feed, metrics, resolver, health, keeping };
     runtime.spawn(reloading.attend(signals, requests, workers.stopper()));
     announce(address, &listener, driver.name());
     let result = workers.wait();
@@ -148,7 +162,7 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
     result
 }
 
-fn control_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(super) fn control_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .max_blocking_threads(CONTROL_BLOCKING_THREADS_MAX)

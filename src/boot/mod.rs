@@ -12,11 +12,14 @@ pub mod systemd;
 pub mod validate;
 
 mod client;
+mod console;
+mod console_line;
 mod dev;
 mod launch;
 mod managed;
 mod reload;
 mod report;
+mod setup;
 mod watchdog;
 mod workers;
 
@@ -39,6 +42,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Validate(remote, validate) if remote.is_given() => client::validate(&remote, &validate),
         Command::Validate(_, validate) => report::validate(&validate),
         Command::Health(remote, health) => client::health(&remote, &health),
+        Command::Import(import) => managed::import::run(&import),
+        Command::Console(console) => console::run(&console),
         Command::Ask(remote, ask) => client::run(&remote, &ask),
         Command::Version(version) => {
             println!("{}", cli::version_text(version.json));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::managed::keeping::Keeping;
 use super::signals::{Signal, Signals};
 use super::{launch, report, systemd};
 use crate::control::admin::{ReloadRequest, Reloaded};
@@ -21,6 +22,7 @@ pub struct Reloading {
     pub metrics: Arc<Catalogue>,
     pub resolver: dns::Resolver,
     pub health: Arc<Health>,
+    pub keeping: Keeping,
 }
 
 impl Reloading {
@@ -80,6 +82,7 @@ impl Reloading {
                 self.feed.publish(Arc::new(loaded.plan));
                 self.metrics.config_adopted(generation, checksum);
                 self.health.adopted(generation, checksum);
+                self.keeping.keep(loaded.text);
                 tracing::info!(generation, checksum, "configuration adopted");
                 (true, loaded.warnings)
             }
@@ -96,7 +99,7 @@ impl Reloading {
 }
 
 /// The first error in one line, and how many more there are.
-fn summary(problems: &Problems) -> String {
+pub(super) fn summary(problems: &Problems) -> String {
     let mut errors = problems.list.iter().filter(|problem| problem.severity == Severity::Error);
     let Some(first) = errors.next() else { return "the configuration was refused".to_owned() };
     let place = first.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
@@ -106,7 +109,7 @@ fn summary(problems: &Problems) -> String {
     }
 }
 
-fn refuse(problems: &Problems, generation: u64) {
+pub(super) fn refuse(problems: &Problems, generation: u64) {
     for problem in &problems.list {
         tracing::error!(
             place = problem.place.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -14,3 +14,4 @@ pub mod portal;
 pub mod redirect;
 pub mod scrape;
 pub mod sessions;
+pub mod setup;

@@ -21,6 +21,7 @@ mod http2;
 mod layering;
 mod limits;
 mod load;
+mod managed;
 mod metrics;
 mod policy;
 mod proxy_protocol;

@@ -3,6 +3,7 @@
 //! Pomerium's single-dash spellings (`-config`, `-version`) are taken as well, and a command line that names a
 //! configuration but no command means `run`. Help and usage errors are printed here; wrong usage exits with 2.
 
+mod local;
 mod remote;
 
 use std::ffi::{OsStr, OsString};
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use local::{Console, Import};
 pub use remote::{Ask, Health, Image, Logs, Remote, Shown};
 
 use crate::telemetry::build::{REVISION, VERSION};
@@ -69,6 +71,8 @@ pub enum Command {
     Version(Version),
     Health(Remote, Health),
     Ask(Remote, Ask),
+    Import(Import),
+    Console(Console),
 }
 
 /// Serve.
@@ -177,6 +181,10 @@ enum Verb {
     /// Ask whether a running process is healthy
     #[command(after_help = HEALTH_HELP)]
     Health(Health),
+    /// Take the configuration from a config disk (vallum.yaml, or NoCloud's user-data) and keep it on this machine
+    ImportConfig(Import),
+    /// Draw address, health, version and last error on this terminal
+    Console(Console),
     #[command(flatten)]
     Ask(Ask),
 }
@@ -190,7 +198,7 @@ impl Line {
         let refuse = |message: &str| Err(Line::command().error(clap::error::ErrorKind::ArgumentConflict, message));
         match verb {
             _ if !is_whole => refuse("`--host` needs `--cert`, `--key` and `--ca`"),
-            Verb::Run(_) | Verb::Dev(_) | Verb::Version(_) if is_remote => {
+            Verb::Run(_) | Verb::Dev(_) | Verb::Version(_) | Verb::ImportConfig(_) if is_remote => {
                 refuse("this command asks no running process: `--host`, `--socket` and what belongs to them do not fit")
             }
             Verb::Run(run) => Ok(Command::Run(run)),
@@ -198,6 +206,8 @@ impl Line {
             Verb::Validate(validate) => Ok(Command::Validate(remote, validate)),
             Verb::Version(version) => Ok(Command::Version(version)),
             Verb::Health(health) => Ok(Command::Health(remote, health)),
+            Verb::ImportConfig(import) => Ok(Command::Import(import)),
+            Verb::Console(console) => Ok(Command::Console(console.beside(remote.socket))),
             Verb::Ask(ask) => Ok(Command::Ask(remote, ask)),
         }
     }

@@ -5,6 +5,7 @@ mod show;
 mod transport;
 mod verbs;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::cli::{Ask, Health, Remote, Validate};
@@ -17,6 +18,12 @@ const UNREACHABLE: u8 = 4;
 /// Asks what the command line asks: 0 done or healthy, 1 not, 4 nobody answered.
 pub fn run(remote: &Remote, ask: &Ask) -> ExitCode {
     end(Target::choose(remote).and_then(|target| Asking::new(target)?.verb(ask)))
+}
+
+/// What the process behind a local socket says of itself; `None` when there is none.
+pub fn status(socket: &Path) -> Option<serde_json::Value> {
+    let asking = Asking::new(Target::Local(socket.to_owned())).ok()?;
+    Some(asking.ask(hyper::Method::GET, "/v1/status", bytes::Bytes::new()).ok()?.1)
 }
 
 /// `vallum health`: by the health port, or by the admin API where one is named.

@@ -57,6 +57,8 @@ pub struct Loaded {
     pub watched: Vec<PathBuf>,
     /// `log_level`: for our own log lines, those about requests aside (see [`crate::plan::Logs`]).
     pub log_level: LevelFilter,
+    /// The text that it was read from; `None` when the environment is all there is.
+    pub text: Option<String>,
 }
 
 /// Loads a configuration: environment over file over defaults (Pomerium's precedence). Without a file the environment
@@ -84,8 +86,17 @@ fn load_with(
 
 /// Loads a configuration that is in no file; `name` stands for it in problems.
 pub fn load_text(text: &str, name: &Path, env: &Environment, generation: u64) -> Result<Loaded, Problems> {
-    let desk = desk(env);
-    judge(Some(text), Some(name), env, generation, &check::Fallback::random(), desk)
+    text_with(text, name, env, generation, &check::Fallback::random())
+}
+
+fn text_with(
+    text: &str,
+    name: &Path,
+    env: &Environment,
+    generation: u64,
+    fallback: &check::Fallback,
+) -> Result<Loaded, Problems> {
+    judge(Some(text), Some(name), env, generation, fallback, desk(env))
 }
 
 fn desk(env: &Environment) -> section::Desk {
@@ -111,7 +122,7 @@ fn judge(
             watched.extend(file.map(Path::to_owned));
             watched.sort();
             watched.dedup();
-            Ok(Loaded { plan, warnings: problems.list, watched, log_level })
+            Ok(Loaded { plan, warnings: problems.list, watched, log_level, text: text.map(str::to_owned) })
         }
         _ => Err(problems),
     }

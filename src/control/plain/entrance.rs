@@ -1,10 +1,12 @@
-//! How connections come in: by TCP or by a local socket.
+//! How connections come in: by TCP, by TLS over it, or by a local socket.
 
 use std::future::{Ready, ready};
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// Something that connections come from.
 pub trait Entrance: Send + Sync + 'static {
@@ -30,5 +32,27 @@ impl Entrance for UnixListener {
 
     async fn accept(&self) -> io::Result<Self::Opening> {
         Ok(ready(Ok(UnixListener::accept(self).await?.0)))
+    }
+}
+
+/// TCP with TLS; the handshake is the connection's own affair.
+pub struct Secured {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Secured {
+    pub fn new(listener: TcpListener, acceptor: TlsAcceptor) -> Self {
+        Secured { listener, acceptor }
+    }
+}
+
+impl Entrance for Secured {
+    type Stream = TlsStream<TcpStream>;
+    type Opening = tokio_rustls::Accept<TcpStream>;
+
+    async fn accept(&self) -> io::Result<Self::Opening> {
+        let (stream, _) = self.listener.accept().await?;
+        Ok(self.acceptor.accept(stream))
     }
 }
