@@ -52,6 +52,8 @@ pub fn run(state: &Path, folders: &Folders, format: Format) -> ExitCode {
 
 fn serve(sockets: Sockets, state: &Path, folders: &Folders) -> anyhow::Result<()> {
     sockets.settle();
+    // There is nothing to ask yet, and who connects shall see that at once.
+    drop(sockets.admin);
     let runtime = control_runtime()?;
     let _inside = runtime.enter();
     let mut signals = Signals::listen().context("cannot receive signals")?;
