@@ -72,7 +72,8 @@ fn decoded_path(exchange: &Exchange) -> Cow<'_, str> {
 /// A browser is sent to sign in; everyone else gets a 401 (`policy-language` section 6).
 fn sign_in(worker: &Worker, exchange: &Exchange) -> Failure {
     let head = &exchange.head;
-    let navigates = speaks(head.first(FieldKind::Accept), None, head.first(FieldKind::UserAgent)) == Speaks::Html
+    let speaks = speaks(head.first(FieldKind::Accept), exchange.content_type(), head.first(FieldKind::UserAgent));
+    let navigates = speaks == Speaks::Html
         && !exchange.session.by_token
         && exchange.normal.upgrade.is_none()
         && exchange.plan.identity.provider.is_some()

@@ -9,9 +9,10 @@ use super::super::section::{Desk, Opt, Typed};
 use super::super::sections::route::Route as Section;
 use super::headers::{self, Fields};
 use super::listener::{FOREVER, on};
+use super::to::{self, To};
 use super::upstream_tls::Clients;
-use super::{access, answer, from, limits, rewrite, to, upgrades};
-use crate::plan::cluster::Target;
+use super::{access, answer, from, limits, rewrite, upgrades};
+use crate::plan::route::upgrades::Upgrades;
 use crate::plan::route::{Action, HostRule, Route};
 
 /// Longest part of a route's default name that is taken from `from`.
@@ -63,11 +64,11 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
     let id = id(section);
     let name = name(section, id);
     let targets = to::targets(section, desk);
-    let of_target = targets.as_ref().and_then(|(_, path)| path.clone());
+    let of_target = targets.as_ref().and_then(|to| to.path.clone());
     let path_rewrite = rewrite::path(&section.rewrite, of_target.as_ref(), desk);
     let host_rewrite = rewrite::host(&section.rewrite, desk);
-    let action = action(section, &name, targets.map(|(targets, _)| targets), common, desk);
     let upgrades = upgrades::upgrades(&section.upstream, &common.upgrades, desk);
+    let action = action(section, &name, targets, &upgrades, common, desk);
     let (timeout, idle_timeout) = timeouts(section, upgrades.allows_websocket(), common.upstream_timeout);
     let route = Route {
         index: 0,
@@ -98,7 +99,8 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
 fn action(
     section: &Section,
     name: &str,
-    targets: Option<Vec<Target>>,
+    targets: Option<To>,
+    upgrades: &Upgrades,
     common: &mut Common,
     desk: &Desk,
 ) -> Option<Action> {
@@ -121,7 +123,8 @@ fn action(
     if let Some((_, response)) = response {
         return response.map(Action::Respond);
     }
-    to::cluster(section, name, targets?, &mut common.clients, desk).map(|cluster| Action::Forward(Arc::new(cluster)))
+    let cluster = to::cluster(section, name, targets?, upgrades, &mut common.clients, desk);
+    cluster.map(|cluster| Action::Forward(Arc::new(cluster)))
 }
 
 fn source<'s>(section: &'s Section, desk: &Desk) -> Option<&'s Typed<String>> {
