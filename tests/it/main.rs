@@ -12,6 +12,7 @@ mod config;
 mod e2e;
 mod errors;
 mod fuzz;
+mod grpc;
 mod hostile_upstream;
 mod http1;
 mod http2;

@@ -62,7 +62,7 @@ pub(super) async fn attempt(
         Ok(relayed) => Ok(settle(client, exchange, relayed)),
         Err(Loss::Failed(failure)) => {
             if matches!(failure, Failure::UpstreamTimeout) {
-                place.suspect();
+                place.suspect(job.worker.clock.now_ms());
             }
             Err(failure.into())
         }

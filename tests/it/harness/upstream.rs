@@ -197,6 +197,12 @@ impl Served {
         }
     }
 
+    /// The next `count` bytes, whatever they are.
+    pub fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.reader.read_exact(&mut bytes).map(|()| bytes)
+    }
+
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.writer.write_all(bytes.as_ref())
     }

@@ -1,8 +1,8 @@
 //! HTTP/2 towards clients: bodies, answers, what is passed on, and how it ends; with a client of our own and with real ones.
 
 mod abuse;
-mod client;
-mod fields;
+pub mod client;
+pub mod fields;
 mod lifetimes;
 mod routes;
 mod smuggling;

@@ -81,10 +81,10 @@ impl Place {
         }
     }
 
-    /// The endpoint did not answer in time. When it has said nothing at all meanwhile, the connection may be dead: no
-    /// other exchange shall find that out.
-    pub fn suspect(&self) {
-        if self.connection.is_silent_since(self.since_ms) {
+    /// The endpoint did not answer in time. When nothing at all was heard from it during the second half of the wait, the
+    /// connection may be dead: no other exchange shall find that out.
+    pub fn suspect(&self, now_ms: u64) {
+        if self.connection.is_silent_since(now_ms - now_ms.saturating_sub(self.since_ms) / 2) {
             self.connection.retire();
         }
     }
