@@ -23,6 +23,10 @@ pub enum Failure {
     PathRedirect(String),
     Underscore,
     MethodRefused,
+    /// `Expect` asks for something else than `100-continue` (RFC 9110 section 10.1.1).
+    Expectation,
+    /// Credentials stand more than once: nobody can say which of them the upstream would believe.
+    Credentials,
     NoHost,
     NoPath,
     /// Nobody is signed in; the location starts the sign-in.
@@ -119,6 +123,10 @@ impl Failure {
                 (400, Source::BadRequest, "unexpected_underscore", "a header name holds an underscore".into())
             }
             F::MethodRefused => (405, Source::BadRequest, "method", "this method is not served".into()),
+            F::Expectation => (417, Source::BadRequest, "expectation", "only 100-continue can be expected here".into()),
+            F::Credentials => {
+                (400, Source::BadRequest, "authorization", "the request has more than one Authorization".into())
+            }
             F::NoHost => (404, Source::NoRoute, "route_not_found", "no route serves this host".into()),
             F::NoPath => (404, Source::NoRoute, "route_not_found", "no route of this host serves this path".into()),
             F::SignIn(_) => (302, Source::AuthRedirect, "sign_in", "".into()),
@@ -178,7 +186,8 @@ impl Failure {
         Meaning { status, source, slug, text }
     }
 
-    /// Whether what follows on the connection can still be understood.
+    /// Whether the connection ends: what follows on it may not be understood as it is meant, or comes from somebody who
+    /// just sent what no honest client sends.
     pub fn closes(&self) -> bool {
         use Failure as F;
         matches!(
@@ -189,6 +198,12 @@ impl Failure {
                 | F::Framing(_)
                 | F::Host(_)
                 | F::Target(_)
+                | F::Path(_)
+                | F::Underscore
+                | F::MethodRefused
+                | F::Expectation
+                | F::Credentials
+                | F::Rewrite(_)
                 | F::BodyTimeout
                 | F::BodyTooLarge
                 | F::Body(_)

@@ -41,7 +41,7 @@ impl Edge {
             index: 0,
             cpu: None,
             driver,
-            listener,
+            listeners: vec![listener],
             tls: tls::server_config(door.feed.clone()).unwrap(),
             door,
             metrics: Catalogue::new(),

@@ -25,4 +25,5 @@ mod routes;
 mod signin;
 mod smuggling;
 mod spoofing;
+mod systemd;
 mod tls;

@@ -25,6 +25,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::section::Desk;
 use super::sections::Sections;
+use crate::http::path::PathRules;
 use crate::plan::certificate::Index;
 use crate::plan::identity::Identity;
 use crate::plan::route::Table;
@@ -41,10 +42,10 @@ pub(super) fn check(
     let listener = listener::listener(&sections.listener, desk);
     let certificates = certificates::index(&sections.certificate, listener.insecure, desk);
     let identity = identity::parts(&sections.identity, desk);
-    let routes = routes(sections, &certificates, desk);
+    let path_rules = listener::path_rules(&sections.listener, desk);
+    let routes = routes(sections, &certificates, path_rules, desk);
     across(sections, &identity, &certificates, listener.insecure, &routes, desk);
     let (logs, level) = listener::logs(&sections.listener, desk);
-    let path_rules = listener::path_rules(&sections.listener, desk);
     let field_rules = listener::field_rules(&sections.listener, desk);
     let identity = whole_identity(sections, identity, fallback, desk);
     let plan = Plan {
@@ -64,7 +65,12 @@ pub(super) fn check(
     Some((plan, level))
 }
 
-fn routes<'s>(sections: &'s Sections, certificates: &Index, desk: &Desk) -> Vec<route::Checked<'s>> {
+fn routes<'s>(
+    sections: &'s Sections,
+    certificates: &Index,
+    path_rules: PathRules,
+    desk: &Desk,
+) -> Vec<route::Checked<'s>> {
     let with_hsts = !certificates.is_empty();
     let mut common = route::Common {
         clients: upstream_tls::Clients::new(),
@@ -73,6 +79,7 @@ fn routes<'s>(sections: &'s Sections, certificates: &Index, desk: &Desk) -> Vec<
         upstream_timeout: listener::upstream_timeout(&sections.listener),
         request_body_max: limits::request_body(&sections.listener.limits.request_body, None),
         upgrades: upgrades::names(&sections.listener.allow_upgrades, desk),
+        path_rules,
     };
     sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect()
 }

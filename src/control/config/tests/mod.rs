@@ -3,6 +3,7 @@
 mod access;
 mod actions;
 mod certificates;
+mod credentials;
 mod hostile;
 mod identity;
 mod keys;
