@@ -80,7 +80,7 @@ fn client(vallum: &Vallum, host: &str, scene: &str, more: Value) -> Process {
 #[track_caller]
 fn report(mut client: Process) -> Value {
     let status = client.wait(Duration::from_secs(100));
-    let lines = client.lines();
+    let lines = client.final_lines();
     let report = lines.iter().rev().find_map(|line| line.strip_prefix("REPORT "));
     let report = report.unwrap_or_else(|| panic!("no report, {status}:\n{}", lines.join("\n")));
     serde_json::from_str(report).expect("a report in JSON")
