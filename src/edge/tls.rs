@@ -27,14 +27,15 @@ pub enum TlsSetupError {
 }
 
 /// The configuration that every worker serves with: TLS 1.2 and 1.3, certificates by server name from the current plan,
-/// stateless resumption with keys that live in this process only.
+/// stateless resumption with keys that live in this process only. `codec_type` is taken as it is at the start.
 pub fn server_config(feed: Feed) -> Result<Arc<ServerConfig>, TlsSetupError> {
+    let protocols = feed.current().listener.codec.protocols();
     let resolver = Resolver { feed, fallback: SelfSigned::new()? };
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
         .with_protocol_versions(rustls::ALL_VERSIONS)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     config.ticketer = provider::Ticketer::new()?;
     // One ticket is enough: a client that opens several connections at once reuses it (RFC 8446 allows, RFC 9149 hints).
     config.send_tls13_tickets = 1;

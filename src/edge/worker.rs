@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 use super::balance::Turns;
 use super::buffers::Buffers;
 use super::clock::Clock;
+use super::codec::mux;
 use super::deadline::Deadlines;
 use super::gate::Gate;
 use super::request_id::RequestIds;
@@ -59,6 +60,8 @@ pub struct Worker {
     pub tls: Arc<ServerConfig>,
     pub clock: Clock,
     pub deadlines: Deadlines,
+    /// HTTP/2 connections, which must be told when the worker drains.
+    pub muxes: mux::Connections,
     pub buffers: Buffers,
     pub cells: WorkerCells,
     pub sessions: Sessions,
@@ -94,6 +97,7 @@ impl Worker {
             tls: setup.tls.clone(),
             clock: Clock::new(),
             deadlines: Deadlines::default(),
+            muxes: mux::Connections::default(),
             buffers: Buffers::default(),
             cells: setup.metrics.worker(setup.index),
             sessions: Sessions::default(),
@@ -190,6 +194,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
             worker.shared.sweep(now_ms);
+            worker.muxes.sweep();
             worker.deadlines.look_for_clients(now_ms);
             let counts = (worker.pool.open(), worker.pool.idle());
             worker.cells.pool(counts.0 - pooled.0, counts.1 - pooled.1);

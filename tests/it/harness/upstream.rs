@@ -197,12 +197,6 @@ impl Served {
         }
     }
 
-    /// The next `count` bytes, whatever they are.
-    pub fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; count];
-        self.reader.read_exact(&mut bytes).map(|()| bytes)
-    }
-
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.writer.write_all(bytes.as_ref())
     }
@@ -243,6 +237,30 @@ impl Served {
             }
         }
         Ok(())
+    }
+
+    /// Reads exactly `count` bytes.
+    pub fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.reader.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads until the peer has ended.
+    pub fn rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Says that no more will be sent.
+    pub fn finish(&self) -> io::Result<()> {
+        self.writer.shutdown(Shutdown::Write)
+    }
+
+    /// Breaks the connection off with a TCP reset.
+    pub fn break_off(&self) -> io::Result<()> {
+        Ok(rustix::net::connect_unspec(&self.writer)?)
     }
 
     /// Sends every byte back until the peer closes.
