@@ -21,6 +21,7 @@ mod layering;
 mod limits;
 mod load;
 mod metrics;
+mod policy;
 mod proxy_protocol;
 mod routes;
 mod signin;
