@@ -29,3 +29,4 @@ mod smuggling;
 mod spoofing;
 mod systemd;
 mod tls;
+mod tossing;
