@@ -14,6 +14,7 @@ mod confusion;
 mod e2e;
 mod errors;
 mod fuzz;
+mod grpc;
 mod health;
 mod hostile_upstream;
 mod http1;
