@@ -3,6 +3,7 @@
 mod abuse;
 pub(crate) mod client;
 mod codec_type;
+mod conformance;
 mod fields;
 mod lifetimes;
 mod routes;
