@@ -27,3 +27,4 @@ mod smuggling;
 mod spoofing;
 mod systemd;
 mod tls;
+mod tunnels;
