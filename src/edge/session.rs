@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::exchange::{Exchange, Presented};
 use super::failure::Failure;
+use super::residuals::Residuals;
 use super::vouch::Assertions;
 use super::worker::Worker;
 use crate::http::cookie;
@@ -23,12 +24,13 @@ const BELIEVED_MS: u64 = 30_000;
 /// How long a request waits for control's answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 /// Most session cookies of one request that are looked at (a client may hold several by domain tricks).
-const CANDIDATES_MAX: usize = 4;
+const CANDIDATES_MAX: usize = 16;
 
 /// A session that this worker knows, with what was made for it.
 pub struct Known {
     pub session: Arc<Session>,
     pub assertions: Assertions,
+    pub residuals: Residuals,
     handle: SessionHandle,
     asked_ms: Cell<u64>,
 }
@@ -145,7 +147,8 @@ fn token(exchange: &Exchange) -> Option<Vec<u8>> {
 
 /// Our token in an Authorization value, if it holds one (scheme names are case-insensitive, RFC 9110 section 11.1).
 pub fn own_credentials(value: &[u8]) -> Option<&[u8]> {
-    let space = memchr::memchr(b' ', value)?;
+    // Some servers take a tab for the space.
+    let space = memchr::memchr2(b' ', b'\t', value)?;
     let (scheme, rest) = value.split_at(space);
     let rest = rest.trim_ascii_start();
     if scheme.eq_ignore_ascii_case(b"pomerium") {
@@ -173,7 +176,13 @@ async fn look_up(worker: &Worker, exchange: &Exchange, text: &[u8]) -> Result<Op
     match ask(worker, &handle).await {
         Ok(Answer::Session(session)) => {
             let asked_ms = Cell::new(now_ms);
-            let known = Rc::new(Known { session, assertions: Assertions::default(), handle, asked_ms });
+            let known = Rc::new(Known {
+                session,
+                assertions: Assertions::default(),
+                residuals: Residuals::default(),
+                handle,
+                asked_ms,
+            });
             // An answer older than a revocation must not outlive it.
             if epoch == worker.door.revocations.epoch() {
                 worker.sessions.put(text, known.clone());

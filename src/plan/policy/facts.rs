@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::mcp::Mcp;
+use super::ssh::Login;
 use crate::plan::session::Session;
 
 /// One request, as policies see it. Make one from the default and set what is known, so that a new field touches few
@@ -20,6 +22,10 @@ pub struct Facts<'a> {
     pub cors_preflight: bool,
     /// The time of the request, in Unix seconds.
     pub now: i64,
+    /// What is asked of an MCP server; read where [`super::Policy::needs_message`] says so.
+    pub mcp: Mcp<'a>,
+    /// Who comes by SSH, where somebody does.
+    pub ssh: Option<&'a Login>,
 }
 
 /// `GET /` from nobody and nowhere, in 1970.
@@ -32,6 +38,8 @@ impl Default for Facts<'_> {
             source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             cors_preflight: false,
             now: 0,
+            mcp: Mcp::Nothing,
+            ssh: None,
         }
     }
 }

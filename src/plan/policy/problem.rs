@@ -52,6 +52,11 @@ impl Problems {
         self.report(format_args!("error generating criterion rules: {message}"))
     }
 
+    /// As [`Problems::bad_data`], where the rest can still be read.
+    pub(super) fn note_data(&mut self, message: impl Display) {
+        self.bad_data::<()>(message);
+    }
+
     /// How many errors there are.
     pub(super) fn len(&self) -> usize {
         self.found.len()

@@ -17,58 +17,17 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PAD.with
 
 /// Whether `name` is one of them.
 pub(super) fn knows(name: &str) -> bool {
-    matches!(
-        name,
-        "client_certificate"
-            | "date"
-            | "day_of_week"
-            | "device"
-            | "mcp_tool"
-            | "record"
-            | "ssh_ca"
-            | "ssh_publickey"
-            | "ssh_username"
-            | "ssh_username_matches_claim"
-            | "ssh_username_matches_email"
-            | "time_of_day"
-    )
+    name == "client_certificate"
 }
 
 /// Reports the criterion `name`.
 pub(super) fn refuse<T>(name: &str, data: &Value, problems: &mut Problems) -> Option<T> {
     let before = problems.len();
-    match name {
-        "client_certificate" => certificate(data, problems),
-        "device" => device(data, problems),
-        "mcp_tool" | "ssh_username" => drop(TextMatcher::read(data, problems)),
-        "ssh_publickey" | "ssh_ca" => keys(data, problems),
-        "ssh_username_matches_claim" if !data.is_string() => {
-            note(problems, format_args!("expected string value, got: {}", type_name(data)));
-        }
-        _ => {}
-    }
+    certificate(data, problems);
     if problems.len() == before {
         return problems.report(format_args!("criterion {name:?} is not supported by this version"));
     }
     None
-}
-
-fn device(data: &Value, problems: &mut Problems) {
-    let Value::Object(fields) = data else {
-        let seen = type_name(data);
-        return note(problems, format_args!("expected object for device criterion, got: {seen}"));
-    };
-    for (field, value) in fields {
-        problems.key(field, |problems| match field.as_str() {
-            "approved" => {}
-            "is" | "type" if value.is_string() => {}
-            "is" | "type" => {
-                let seen = type_name(value);
-                note(problems, format_args!("expected string for device criterion {field} operator, got {seen}"));
-            }
-            _ => note(problems, format_args!("unexpected field in device criterion: {field}")),
-        });
-    }
 }
 
 fn certificate(data: &Value, problems: &mut Problems) {
@@ -118,23 +77,6 @@ fn is_fingerprint(text: &str) -> bool {
     let is_short = text.len() == 2 * SHA256_BYTES && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'));
     is_short || (text.split(':').count() == SHA256_BYTES && text.split(':').all(is_pair))
-}
-
-fn keys(data: &Value, problems: &mut Problems) {
-    let one = |value: &Value, problems: &mut Problems| {
-        if !value.is_string() {
-            note(problems, format_args!("expected string value, got: {}", type_name(value)));
-        }
-    };
-    match data {
-        Value::String(_) => {}
-        Value::Array(list) => {
-            for (index, value) in list.iter().enumerate() {
-                problems.index(index, |problems| one(value, problems));
-            }
-        }
-        _ => note(problems, format_args!("expected string or array of strings, got: {}", type_name(data))),
-    }
 }
 
 fn note(problems: &mut Problems, message: std::fmt::Arguments<'_>) {

@@ -9,6 +9,7 @@ mod headers;
 mod identity;
 mod limits;
 mod listener;
+mod mcp;
 mod provider;
 mod rewrite;
 mod route;

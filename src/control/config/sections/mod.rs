@@ -4,6 +4,7 @@ pub(super) mod answer;
 pub(super) mod certificate;
 pub(super) mod identity;
 pub(super) mod listener;
+pub(super) mod mcp;
 pub(super) mod route;
 
 use super::catalogue;

@@ -83,7 +83,7 @@ fn keys_of_later_versions_warn_unless_ignoring_them_is_dangerous() {
 #[test]
 fn route_keys_that_would_serve_something_else_are_errors() {
     for key in
-        ["tls_downstream_client_ca: x", "kubernetes_service_account_token: x", "mcp: {server: {}}", "idp_client_id: x"]
+        ["tls_downstream_client_ca: x", "kubernetes_service_account_token: x", "mcp: {client: {}}", "idp_client_id: x"]
     {
         let errors = errors(&route(&format!("to: http://127.0.0.1:1\n{key}")));
         assert!(errors.len() == 1 && errors[0].contains("not supported by this version yet"), "{key}: {errors:?}");

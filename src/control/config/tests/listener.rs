@@ -32,6 +32,10 @@ fn the_codec_is_as_typed() {
 fn wrong_addresses_are_errors() {
     for (text, error) in [
         ("address: nowhere", "`address`: expected `:PORT`, `ADDRESS:PORT` or `localhost:PORT`, found \"nowhere\""),
+        (
+            "http_redirect_addr: nowhere",
+            "`http_redirect_addr`: expected `:PORT`, `ADDRESS:PORT` or `localhost:PORT`, found \"nowhere\"",
+        ),
         ("metrics_address: nowhere", "config: invalid metrics_addr: expected host:port"),
         ("metrics_address: ':x'", "config: invalid metrics_addr: port must be a number"),
         ("metrics_address: ':-1'", "config: invalid metrics_addr: expected positive port number"),
