@@ -3,6 +3,7 @@
 //! `cli` reads the command line, `launch` puts the planes together and runs them, `reload` adopts new configurations.
 
 pub mod cli;
+pub mod folders;
 pub mod logging;
 pub mod sandbox;
 pub mod signals;
@@ -10,13 +11,16 @@ pub mod sockets;
 pub mod systemd;
 pub mod validate;
 
+mod client;
+mod console;
+mod console_line;
 mod dev;
 mod explain;
-mod folders;
 mod launch;
 mod managed;
 mod reload;
 mod report;
+mod setup;
 mod test;
 mod watchdog;
 mod why;
@@ -38,10 +42,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command {
         Command::Run(run) => launch::run(&run, format),
         Command::Dev(dev) => dev::run(&dev, format),
-        Command::Validate(validate) => report::validate(&validate),
+        Command::Validate(remote, validate) if remote.is_given() => client::validate(&remote, &validate),
+        Command::Validate(_, validate) => report::validate(&validate),
         Command::Why(why) => why::run(&why),
         Command::Test(test) => test::run(&test),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Health(remote, health) => client::health(&remote, &health),
+        Command::Import(import) => managed::import::run(&import),
+        Command::Console(console) => console::run(&console),
+        Command::Ask(remote, ask) => client::run(&remote, &ask),
         Command::Version(version) => {
             println!("{}", cli::version_text(version.json));
             ExitCode::SUCCESS

@@ -105,7 +105,7 @@ fn read(paths: &[PathBuf]) -> Option<Vec<(PathBuf, TestFile)>> {
             Err(found) => problems.extend(found.list),
         }
     }
-    report::complain(&problems);
+    report::print(&problems);
     problems.is_empty().then_some(files)
 }
 

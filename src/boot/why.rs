@@ -161,7 +161,7 @@ fn logged(wanted: &Why, id: &str, log: &Path) -> Result<bool, String> {
 /// The configuration; its problems are printed on standard error, and the error is then empty.
 pub(super) fn load(file: Option<&Path>) -> Result<Loaded, String> {
     config::load(file, &environment(), 1).map_err(|problems| {
-        report::complain(&problems.list);
+        report::print(&problems.list);
         String::new()
     })
 }

@@ -14,5 +14,7 @@ pub mod paint;
 pub mod plain;
 pub mod portal;
 pub mod redirect;
+pub mod scrape;
 pub mod sessions;
+pub mod setup;
 pub mod why;
