@@ -16,12 +16,15 @@ use crate::telemetry::access_log::Source;
 use crate::telemetry::metrics::WorkerCells;
 
 /// Who is connected, and how.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Client {
     /// The person's address, after PROXY protocol handling.
     pub address: SocketAddr,
     /// Over TLS (our own, or none needed because the listener is clear).
     pub secure: bool,
+    /// The name that the TLS handshake asked for (SNI, RFC 6066 section 3), in lower case without a last dot. It grants
+    /// nothing by itself.
+    pub server_name: Option<Rc<str>>,
 }
 
 impl Client {
@@ -149,8 +152,8 @@ impl Exchange {
         Exchange {
             started: Instant::now(),
             plan,
-            client,
             source: client.address.ip(),
+            client,
             head,
             told_body,
             normal: Normal::empty(),

@@ -29,15 +29,15 @@ pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketA
     let opened = Box::pin(open(worker, reader, writer, deadline, peer, &mut place)).await;
     let Some((client, is_h2)) = opened else { return };
     if is_h2 {
-        let (server, who) = (worker.clone(), client.who);
-        return Box::pin(mux::serve(worker, client, move |arrived| serve_stream(&server, who, arrived))).await;
+        let (server, who) = (worker.clone(), client.who.clone());
+        return Box::pin(mux::serve(worker, client, move |arrived| serve_stream(&server, who.clone(), arrived))).await;
     }
     serve_h1(worker, client).await;
 }
 
 /// The requests of an HTTP/1.1 connection, one after the other.
 async fn serve_h1(worker: &Rc<Worker>, mut client: Connection) {
-    let who = client.who;
+    let who = client.who.clone();
     loop {
         let timeouts = worker.plan();
         let head = client.read_head(worker, &timeouts.timeouts).await;
@@ -45,15 +45,15 @@ async fn serve_h1(worker: &Rc<Worker>, mut client: Connection) {
         let plan = worker.plan();
         let after = match head {
             Ok(head) => {
-                let exchange = Exchange::new(plan, who, head, None, worker.cells.pinned());
+                let exchange = Exchange::new(plan, who.clone(), head, None, worker.cells.pinned());
                 Box::pin(serve_request(worker, Speaker::H1(&mut client), exchange)).await
             }
             Err(NoHead::Done) => After::Close,
             Err(NoHead::Late) => {
-                Box::pin(refuse(worker, Speaker::H1(&mut client), who, plan, Failure::HeadTimeout)).await
+                Box::pin(refuse(worker, Speaker::H1(&mut client), who.clone(), plan, Failure::HeadTimeout)).await
             }
             Err(NoHead::Refused(error)) => {
-                Box::pin(refuse(worker, Speaker::H1(&mut client), who, plan, Failure::Head(error))).await
+                Box::pin(refuse(worker, Speaker::H1(&mut client), who.clone(), plan, Failure::Head(error))).await
             }
         };
         match after {
@@ -96,14 +96,14 @@ async fn open(
         }
     }
     let secure = !plan.listener.insecure;
-    let mut is_h2 = false;
+    let (mut is_h2, mut server_name) = (false, None);
     let mut inbox = early;
     if secure {
         let early = std::mem::take(&mut inbox);
         match secured(worker, &mut reader, &mut writer, early).await {
             Ok(agreed) => {
                 worker.cells.tls_handshake(agreed.version, "ok");
-                is_h2 = agreed.is_h2;
+                (is_h2, server_name) = (agreed.is_h2, agreed.server_name);
             }
             Err(error) => {
                 let is_late = deadline.fired();
@@ -119,7 +119,7 @@ async fn open(
     deadline.clear_read();
     deadline.clear_write();
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    Some((Connection { reader, writer, deadline, inbox, who: Client { address, secure } }, is_h2))
+    Some((Connection { reader, writer, deadline, inbox, who: Client { address, secure, server_name } }, is_h2))
 }
 
 /// Counts a limit that ended a connection before its first request; returns its name.

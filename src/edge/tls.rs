@@ -9,6 +9,7 @@ use rustls::crypto::aws_lc_rs as provider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
 
+use super::wire;
 use crate::link::feed::Feed;
 
 /// Most self-signed certificates kept; beyond it all are forgotten and made anew on demand.
@@ -49,7 +50,9 @@ struct Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let name = hello.server_name().unwrap_or(NAMELESS).trim_end_matches('.').to_ascii_lowercase();
+        let asked = hello.server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase());
+        wire::note_server_name(asked.as_deref());
+        let name = asked.unwrap_or_else(|| NAMELESS.to_owned());
         self.feed.current().certificates.find(&name).cloned().or_else(|| self.fallback.certify(&name))
     }
 }

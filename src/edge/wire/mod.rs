@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use crate::net::tcp::{Control, ReadHalf, Stream, WriteHalf};
-pub use tls::{Handshake, Session, TlsError};
+pub use tls::{Handshake, Session, TlsError, note_server_name};
 
 /// Most bytes taken from the socket at once while a message flows.
 pub const READ_BYTES: usize = 16 * 1024;

@@ -2,7 +2,9 @@
 //!
 //! The unbuffered interface keeps no buffers of its own between records, which is what makes idle connections small.
 
+use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
@@ -26,6 +28,18 @@ pub struct Session {
     pending: Vec<u8>,
     peer_closed: bool,
     handshaking: bool,
+    server_name: Option<Rc<str>>,
+}
+
+thread_local! {
+    /// The name in the ClientHello that is being read on this thread: the unbuffered interface tells it only to whoever
+    /// chooses the certificate, in the middle of a step of the handshake.
+    static ASKED: RefCell<Option<Rc<str>>> = const { RefCell::new(None) };
+}
+
+/// Called by whoever chooses the certificate, with the name that the client asks for.
+pub fn note_server_name(name: Option<&str>) {
+    ASKED.set(name.map(Rc::from));
 }
 
 enum Side {
@@ -41,6 +55,8 @@ pub struct Handshake {
     pub resumed: bool,
     /// ALPN chose HTTP/2 (RFC 9113 section 3.2).
     pub is_h2: bool,
+    /// The name that the client asked for, as [`note_server_name`] was told.
+    pub server_name: Option<Rc<str>>,
 }
 
 /// Why a TLS session failed.
@@ -78,6 +94,7 @@ impl Session {
             pending: Vec::new(),
             peer_closed: false,
             handshaking: true,
+            server_name: None,
         }
     }
 
@@ -87,6 +104,10 @@ impl Session {
         let mut early = std::mem::take(&mut self.early);
         let result = self.pump(&mut early);
         self.early = early;
+        // Taken within the step that noted it, so that handshakes on this thread do not mix.
+        if let Some(name) = ASKED.take() {
+            self.server_name = Some(name);
+        }
         out.append(&mut self.pending);
         result?;
         if self.peer_closed && self.handshaking {
@@ -158,7 +179,8 @@ impl Session {
             Some(rustls::ProtocolVersion::TLSv1_3) => "1.3",
             _ => "other",
         };
-        Handshake { version, is_h2, resumed: kind == Some(rustls::HandshakeKind::Resumed) }
+        let resumed = kind == Some(rustls::HandshakeKind::Resumed);
+        Handshake { version, is_h2, resumed, server_name: self.server_name.clone() }
     }
 
     fn accept(&mut self, mut sealed: Vec<u8>) -> Result<(), TlsError> {
@@ -319,5 +341,73 @@ fn encode<Data>(data: &mut rustls::unbuffered::EncodeTlsData<'_, Data>, pending:
                 return Err(TlsError::Exhausted);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::server::{ClientHello, ResolvesServerCert};
+    use rustls::sign::CertifiedKey;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Noting(Arc<CertifiedKey>);
+
+    impl ResolvesServerCert for Noting {
+        fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            note_server_name(hello.server_name());
+            Some(self.0.clone())
+        }
+    }
+
+    fn configs() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+        let made = rcgen::generate_simple_self_signed(["one.test".to_owned(), "two.test".to_owned()]).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = rustls_pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let signing = provider.key_provider.load_private_key(key).unwrap();
+        let resolver = Noting(Arc::new(CertifiedKey::new(vec![made.cert.der().clone()], signing)));
+        let server = rustls::ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(resolver));
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        (Arc::new(server), Arc::new(client))
+    }
+
+    /// Both sides of one handshake, advanced a flight at a time.
+    struct Pair(Session, Session, Vec<u8>);
+
+    impl Pair {
+        fn step(&mut self) -> bool {
+            let Pair(server, client, flight) = self;
+            let mut to_server = Vec::new();
+            client.advance(std::mem::take(flight), &mut to_server).unwrap();
+            server.advance(to_server, flight).unwrap()
+        }
+    }
+
+    #[test]
+    fn handshakes_on_one_thread_keep_their_names_apart() {
+        let (server, client) = configs();
+        let pair = |name: &'static str| {
+            let name = rustls_pki_types::ServerName::try_from(name).unwrap();
+            let client = Session::client(client.clone(), name).unwrap();
+            Pair(Session::server(server.clone()).unwrap(), client, Vec::new())
+        };
+        let (mut one, mut two, begun) = (pair("one.test"), pair("two.test"), pair("two.test"));
+        while !(one.step() & two.step()) {}
+        assert_eq!(one.0.summary().server_name.as_deref(), Some("one.test"));
+        assert_eq!(two.0.summary().server_name.as_deref(), Some("two.test"));
+        assert_eq!(begun.0.summary().server_name, None, "none was asked for yet");
     }
 }
