@@ -16,7 +16,7 @@ use crate::control::config::{Loaded, Reloader};
 use crate::control::dev::{self, Prepared};
 use crate::control::{admin, dns, identity, redirect};
 use crate::edge::gate::Gate;
-use crate::edge::tls;
+use crate::edge::tls::Tls;
 use crate::link;
 use crate::link::feed::Feed;
 use crate::net::{descriptors, driver};
@@ -93,7 +93,7 @@ fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::
             }
         });
     }
-    let tls = tls::server_config(edge.feed.clone())?;
+    let tls = Arc::new(Tls::new(edge.feed.clone())?);
     let gate = Arc::new(Gate::new(descriptors));
     let shared = Shared { driver, tls, door: edge, metrics: metrics.clone(), gate };
     let workers = Workers::start(listeners, &shared)?;

@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::client_certificate::Shown;
 use super::session::Known;
 use super::worker::Held;
 use crate::http::authority::Authority;
 use crate::http::fields::FieldKind;
 use crate::http::framing::BodyLength;
 use crate::http::head::{RequestHead, Span};
+use crate::plan::client_certificate::Standing;
 use crate::plan::route::Route;
 use crate::plan::route::upgrades::WEBSOCKET;
 use crate::telemetry::access_log::Source;
@@ -25,6 +27,10 @@ pub struct Client {
     /// The name that the TLS handshake asked for (SNI, RFC 6066 section 3), in lower case without a last dot. It grants
     /// nothing by itself.
     pub server_name: Option<Rc<str>>,
+    /// The handshake asked for a client certificate.
+    pub was_asked: bool,
+    /// The certificate that was shown, valid or not.
+    pub certificate: Option<Rc<Shown>>,
 }
 
 impl Client {
@@ -52,6 +58,8 @@ pub struct Exchange {
     pub request_id: Box<str>,
     /// The position of its route in the plan, once one is chosen.
     pub route_index: Option<usize>,
+    /// How the client's certificate stands to the terms of the route.
+    pub standing: Standing,
     pub session: Presented,
     pub answer: Answer,
     /// The X-Forwarded-For that was sent upstream.
@@ -159,6 +167,7 @@ impl Exchange {
             normal: Normal::empty(),
             request_id: "".into(),
             route_index: None,
+            standing: Standing::default(),
             session: Presented::default(),
             answer: Answer { status: 0, source: Source::Internal, details: "", size: 0 },
             forwarded_for: String::new(),

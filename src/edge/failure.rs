@@ -25,6 +25,8 @@ pub enum Failure {
     MethodRefused,
     NoHost,
     NoPath,
+    /// The host asks other certificates of its clients than this connection's client was asked.
+    Misdirected,
     /// Nobody is signed in; the location starts the sign-in.
     SignIn(String),
     /// Nobody is signed in and the client is none to be redirected.
@@ -120,6 +122,12 @@ impl Failure {
             }
             F::MethodRefused => (405, Source::BadRequest, "method", "this method is not served".into()),
             F::NoHost => (404, Source::NoRoute, "route_not_found", "no route serves this host".into()),
+            F::Misdirected => (
+                421,
+                Source::BadRequest,
+                "misdirected_request",
+                "this host asks for other client certificates than this connection's; connect to it anew".into(),
+            ),
             F::NoPath => (404, Source::NoRoute, "route_not_found", "no route of this host serves this path".into()),
             F::SignIn(_) => (302, Source::AuthRedirect, "sign_in", "".into()),
             F::Unauthenticated => (401, Source::AuthDeny, "unauthenticated", "sign in first".into()),
@@ -178,7 +186,7 @@ impl Failure {
         Meaning { status, source, slug, text }
     }
 
-    /// Whether what follows on the connection can still be understood.
+    /// Whether the connection ends: what follows can no longer be understood, or belongs on another one.
     pub fn closes(&self) -> bool {
         use Failure as F;
         matches!(
@@ -187,6 +195,7 @@ impl Failure {
                 | F::HeadTimeout
                 | F::Http10
                 | F::Framing(_)
+                | F::Misdirected
                 | F::Host(_)
                 | F::Target(_)
                 | F::BodyTimeout

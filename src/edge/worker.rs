@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustls::ServerConfig;
-
 use super::balance::Turns;
 use super::buffers::Buffers;
 use super::clock::Clock;
@@ -16,6 +14,7 @@ use super::deadline::Deadlines;
 use super::gate::Gate;
 use super::request_id::RequestIds;
 use super::session::Sessions;
+use super::tls::Tls;
 use super::upstream::pool::Pool;
 use super::vouch::Assertions;
 use super::{accept, drain};
@@ -41,7 +40,7 @@ pub struct Setup {
     pub driver: Driver,
     pub listener: std::net::TcpListener,
     pub door: EdgeDoor,
-    pub tls: Arc<ServerConfig>,
+    pub tls: Arc<Tls>,
     pub metrics: Arc<Catalogue>,
     /// The same one for all workers.
     pub gate: Arc<Gate>,
@@ -54,7 +53,7 @@ pub struct Worker {
     pub index: usize,
     pub driver: Driver,
     pub door: EdgeDoor,
-    pub tls: Arc<ServerConfig>,
+    pub tls: Arc<Tls>,
     pub clock: Clock,
     pub deadlines: Deadlines,
     pub buffers: Buffers,

@@ -23,6 +23,17 @@ pub enum Flaw {
     Other,
 }
 
+/// How a client's certificate stands to the terms of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// It is valid; also where no terms are set, whatever was shown.
+    #[default]
+    Valid,
+    /// None was shown.
+    Missing,
+    Invalid,
+}
+
 impl Flaw {
     /// As a metric label and in logs.
     pub fn slug(self) -> &'static str {
@@ -58,6 +69,8 @@ impl Flaw {
         }
     }
 }
+
+impl std::error::Error for Flaw {}
 
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

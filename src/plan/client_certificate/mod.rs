@@ -11,7 +11,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use flaw::Flaw;
+pub use flaw::{Flaw, Standing};
 pub use index::{Ask, Index, IndexError, TERMS_MAX};
 pub use leaf::{Leaf, Names};
 pub use terms::{Digest, Enforcement, NameKind, NamePattern, Parts, Terms, TermsError};

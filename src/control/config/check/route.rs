@@ -10,7 +10,7 @@ use super::super::sections::route::Route as Section;
 use super::headers::{self, Fields};
 use super::listener::{FOREVER, on};
 use super::upstream_tls::Clients;
-use super::{access, answer, from, limits, rewrite, to, upgrades};
+use super::{access, answer, client_certificates, from, limits, rewrite, to, upgrades};
 use crate::plan::cluster::Target;
 use crate::plan::route::{Action, HostRule, Route};
 
@@ -23,6 +23,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// What all routes share.
 pub(super) struct Common {
     pub(super) clients: Clients,
+    pub(super) client_certificates: client_certificates::Settings,
     /// `None`: turned off everywhere.
     pub(super) response_headers: Option<Fields>,
     pub(super) pass_identity: bool,
@@ -59,6 +60,7 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         desk.problems.add(Finding::error(&section.spot, &section.path_of_route, message));
     }
     let whole = Typed { value: (), path: section.path_of_route.clone(), spot: section.spot.clone() };
+    let client_terms = common.client_certificates.of_route(&section.access.client_ca, desk);
     let policy = access::policy(&section.access, &whole, desk);
     let id = id(section);
     let name = name(section, id);
@@ -77,6 +79,7 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         path: path?,
         action: action?,
         policy: policy?,
+        client_terms: client_terms?,
         path_rewrite,
         host_rewrite: host_rewrite?,
         request_headers_set: headers::set_on_request(&section.set_request_headers, desk),

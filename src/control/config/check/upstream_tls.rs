@@ -3,19 +3,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::super::hash::Fnv;
 use super::super::problem::{Finding, Spot};
-use super::super::section::{Choice, Desk, Typed};
+use super::super::section::{Choice, Desk};
 use super::super::sections::route::Upstream as Section;
 use super::listener::on;
+use super::pem;
 
 /// The certificates that this machine trusts, read once. (`SSL_CERT_FILE` and `SSL_CERT_DIR` say from where.)
 static SYSTEM_ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
@@ -62,13 +60,13 @@ impl Clients {
             Some(list) => {
                 let mut roots = RootCertStore::empty();
                 let (added, ignored) = roots.add_parsable_certificates(list);
-                if let Some(typed) = given(&section.custom_ca).filter(|_| added == 0 || ignored > 0) {
-                    desk.problems.add(typed.error("config: couldn't decode custom ca: a certificate is malformed"));
+                if let Some(given) = pem::given(&section.custom_ca).filter(|_| added == 0 || ignored > 0) {
+                    desk.problems.add(given.typed.error("config: couldn't decode custom ca: a certificate is malformed"));
                 }
                 Arc::new(roots)
             }
         };
-        if roots.is_empty() && !self.warned && given(&section.custom_ca).is_none() {
+        if roots.is_empty() && !self.warned && pem::given(&section.custom_ca).is_none() {
             let message = "this machine trusts no certificate authority: no https upstream can be verified";
             let help = "install the ca-certificates package, or set `tls_custom_ca_file`";
             desk.problems.add(Finding::warning(&Spot::default(), "tls_custom_ca", message).help(help));
@@ -92,38 +90,13 @@ fn http1(mut config: ClientConfig) -> ClientConfig {
     config
 }
 
-fn given(choice: &Choice) -> Option<&Typed<String>> {
-    let filled = |typed: &&Typed<String>| !typed.value.trim().is_empty();
-    choice.file.as_ref().filter(filled).or(choice.inline.as_ref().filter(filled))
-}
-
 /// The certificates of `tls_custom_ca` (base64 of PEM) or `tls_custom_ca_file`, which stand in for the system's.
 /// `None`: they are broken; `Some(None)`: there are none.
 fn custom_ca(choice: &Choice, desk: &Desk) -> Option<Option<Vec<CertificateDer<'static>>>> {
-    let Some(typed) = given(choice) else { return Some(None) };
-    let from_file = choice.file.as_ref().is_some_and(|file| file.path == typed.path);
-    let (pem, fault) = if from_file {
-        (desk.files.read(typed.value.trim()).map_err(|e| e.to_string()), "couldn't load client ca file")
-    } else {
-        (decode(&typed.value), "couldn't decode custom ca")
-    };
-    let certificates = pem.and_then(|pem| {
-        let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        match list {
-            Ok(list) if list.is_empty() => Err("there is no certificate in PEM form".to_owned()),
-            Ok(list) => Ok(list),
-            Err(e) => Err(e.to_string()),
-        }
-    });
-    certificates.map(Some).map_err(|e| desk.problems.add(typed.error(format!("config: {fault}: {e}")))).ok()
-}
-
-fn decode(text: &str) -> Result<Vec<u8>, String> {
-    if text.trim_start().starts_with("-----BEGIN") {
-        return Ok(text.as_bytes().to_vec());
-    }
-    let compact: String = text.split_ascii_whitespace().collect();
-    STANDARD.decode(compact).map_err(|_| "the value is not base64 of PEM text".to_owned())
+    let Some(given) = pem::given(choice) else { return Some(None) };
+    let fault = if given.from_file { "couldn't load client ca file" } else { "couldn't decode custom ca" };
+    let certificates = pem::text(given, desk).and_then(|pem| pem::certificates(&pem));
+    certificates.map(Some).map_err(|e| desk.problems.add(given.typed.error(format!("config: {fault}: {e}")))).ok()
 }
 
 /// `tls_skip_verify`: any certificate will do, but the peer must hold its key.

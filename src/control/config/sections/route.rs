@@ -75,6 +75,8 @@ pub(in super::super) struct Access {
     pub(in super::super) public: Opt<bool>,
     pub(in super::super) any_authenticated_user: Opt<bool>,
     pub(in super::super) cors_preflight: Opt<bool>,
+    /// `tls_downstream_client_ca`.
+    pub(in super::super) client_ca: Choice,
 }
 
 /// How the upstream is spoken to.
@@ -178,6 +180,7 @@ fn access(section: &Section<'_>) -> Access {
         public: section.flag("allow_public_unauthenticated_access"),
         any_authenticated_user: section.flag("allow_any_authenticated_user"),
         cors_preflight: section.flag("cors_allow_preflight"),
+        client_ca: section.choice("tls_downstream_client_ca"),
     }
 }
 
