@@ -17,13 +17,12 @@ use crate::telemetry::authorize_log::{self, Check};
 pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
     let Some(route) = exchange.route() else { return Err(Failure::NoPath) };
     let decoded = decoded_path(exchange);
-    let facts = facts(exchange, &decoded);
+    let facts = facts(worker, exchange, &decoded);
     let decision = route.policy.decide(&facts);
     if exchange.plan.logs.authorize {
         log(exchange, route, &decision);
     }
-    let reasons = if decision.verdict == Verdict::Allow { decision.allow.reasons } else { refusing(&decision) };
-    let reason = reasons.iter().next().map_or("", |reason| reason.as_str());
+    let reason = decision.reasons().iter().next().map_or("", |reason| reason.as_str());
     match decision.verdict {
         Verdict::Allow => {
             exchange.cells.decision(route.index, "allow", reason);
@@ -33,6 +32,11 @@ pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
             exchange.cells.decision(route.index, "sign_in", reason);
             Err(sign_in(worker, exchange))
         }
+        // There are no pages yet on which a device could be shown, so this is as final as the wrong device.
+        Verdict::ShowDevice => {
+            exchange.cells.decision(route.index, "deny", reason);
+            Err(Failure::Denied { status: 450, conditions: Vec::new() })
+        }
         Verdict::Deny(status) => {
             exchange.cells.decision(route.index, "deny", reason);
             let conditions = if route.show_error_details { route.policy.failing(&facts) } else { Vec::new() };
@@ -41,16 +45,13 @@ pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
     }
 }
 
-fn refusing(decision: &Decision) -> crate::plan::policy::Reasons {
-    if decision.deny.value { decision.deny.reasons } else { decision.allow.reasons }
-}
-
-fn facts<'e>(exchange: &'e Exchange, decoded: &'e str) -> Facts<'e> {
+fn facts<'e>(worker: &Worker, exchange: &'e Exchange, decoded: &'e str) -> Facts<'e> {
     Facts {
         session: exchange.session.known.as_ref().map(|known| &*known.session),
         method: exchange.method(),
         path: decoded,
         source: exchange.source,
+        now: worker.clock.unix(),
         cors_preflight: exchange.method() == "OPTIONS"
             && exchange.head.first(FieldKind::Origin).is_some()
             && exchange.head.first(FieldKind::AccessControlRequestMethod).is_some(),

@@ -11,7 +11,7 @@ const SEGMENTS_MAX: usize = 5;
 
 /// The path of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ClaimPath {
+pub struct ClaimPath {
     /// As written, behind `claim/`.
     pub(super) name: Box<str>,
     /// 2 to [`SEGMENTS_MAX`] segments; else empty.

@@ -2,20 +2,23 @@
 //!
 //! A criterion on the session answers `user-unauthenticated` whenever nobody is signed in, whatever its matcher.
 
+use std::fmt;
+
 use ipnet::IpNet;
 use serde_json::Value;
 
 use super::Facts;
 use super::claim::ClaimPath;
-use super::matcher::{ListMatcher, TextMatcher, same};
+use super::matcher::{Condition, ListMatcher, TextMatcher, same};
 use super::network;
 use super::problem::Problems;
 use super::reason::Reason;
 use super::undecidable;
 use crate::plan::session::Session;
 
+/// One question. Written as text it is the policy's own words: `email is "a@example.com"`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Criterion {
+pub enum Criterion {
     Accept,
     Reject,
     AuthenticatedUser,
@@ -120,7 +123,7 @@ impl Criterion {
     }
 
     /// Whether the answer depends on the session.
-    pub(super) fn needs_session(&self) -> bool {
+    pub(super) fn asks_session(&self) -> bool {
         match self {
             Criterion::AuthenticatedUser
             | Criterion::User(_)
@@ -136,6 +139,87 @@ impl Criterion {
             | Criterion::SourceIp(_)
             | Criterion::InvalidClientCertificate => false,
         }
+    }
+
+    /// Whether the answer depends on anything else; if not, it stands for as long as the session does.
+    pub(super) fn asks_request(&self) -> bool {
+        match self {
+            Criterion::CorsPreflight
+            | Criterion::HttpMethod(_)
+            | Criterion::HttpPath(_)
+            | Criterion::SourceIp(_)
+            | Criterion::InvalidClientCertificate => true,
+            Criterion::Accept
+            | Criterion::Reject
+            | Criterion::AuthenticatedUser
+            | Criterion::User(_)
+            | Criterion::Email(_)
+            | Criterion::Domain(_)
+            | Criterion::Groups(_)
+            | Criterion::Claim(..) => false,
+        }
+    }
+
+    /// As written in a policy, without the sub path.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Criterion::Accept => "accept",
+            Criterion::Reject => "reject",
+            Criterion::AuthenticatedUser => "authenticated_user",
+            Criterion::User(_) => "user",
+            Criterion::Email(_) => "email",
+            Criterion::Domain(_) => "domain",
+            Criterion::Groups(_) => "groups",
+            Criterion::Claim(..) => "claim",
+            Criterion::CorsPreflight => "cors_preflight",
+            Criterion::HttpMethod(_) => "http_method",
+            Criterion::HttpPath(_) => "http_path",
+            Criterion::SourceIp(_) => "source_ip",
+            Criterion::InvalidClientCertificate => "invalid_client_certificate",
+        }
+    }
+
+    /// Behind the name: `groups` in `claim/groups`; else empty.
+    pub fn sub_path(&self) -> &str {
+        match self {
+            Criterion::Claim(path, _) => &path.name,
+            _ => "",
+        }
+    }
+
+    /// What it asks for, all of which must hold; empty where there is nothing to choose.
+    pub fn conditions(&self) -> Vec<Condition> {
+        match self {
+            Criterion::User(matcher)
+            | Criterion::Email(matcher)
+            | Criterion::Domain(matcher)
+            | Criterion::HttpMethod(matcher)
+            | Criterion::HttpPath(matcher) => matcher.conditions(),
+            Criterion::Groups(matcher) | Criterion::Claim(_, matcher) => matcher.conditions(),
+            Criterion::SourceIp(networks) => {
+                let values = networks.iter().map(|network| Value::from(network.to_string())).collect();
+                vec![Condition { operator: "in", values }]
+            }
+            Criterion::Accept
+            | Criterion::Reject
+            | Criterion::AuthenticatedUser
+            | Criterion::CorsPreflight
+            | Criterion::InvalidClientCertificate => Vec::new(),
+        }
+    }
+}
+
+/// `email is "a@example.com"`, `source_ip in ["10.0.0.0/8"]`, `accept`.
+impl fmt::Display for Criterion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        if !self.sub_path().is_empty() {
+            write!(f, "/{}", self.sub_path())?;
+        }
+        for (position, condition) in self.conditions().iter().enumerate() {
+            write!(f, "{}{condition}", if position == 0 { " " } else { " and " })?;
+        }
+        Ok(())
     }
 }
 

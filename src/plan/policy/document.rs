@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::criterion::Criterion;
 use super::problem::{Problems, type_name};
-use super::rule::{Operator, Rule};
+use super::rule::{Operator, Rule, Written};
 
 /// The rules of a document, by action.
 #[derive(Debug, Default)]
@@ -48,11 +48,10 @@ fn read_body(rules: &mut Vec<Rule>, body: &Value, problems: &mut Problems) {
     };
     for operator in Operator::ALL {
         let Some(list) = operators.get(operator.name()) else { continue };
-        let criteria = problems.key(operator.name(), |problems| read_criteria(operator, list, problems));
-        // An empty list makes no rule: it is not vacuously true.
-        if !criteria.is_empty() {
-            rules.push(Rule { operator, criteria });
-        }
+        rules.extend(problems.key(operator.name(), |problems| {
+            let place = problems.place();
+            Rule::new(operator, place, read_criteria(operator, list, problems))
+        }));
     }
     for name in operators.keys() {
         // `action` is tolerated and means nothing.
@@ -65,21 +64,24 @@ fn read_body(rules: &mut Vec<Rule>, body: &Value, problems: &mut Problems) {
     }
 }
 
-fn read_criteria(operator: Operator, list: &Value, problems: &mut Problems) -> Box<[Criterion]> {
+fn read_criteria(operator: Operator, list: &Value, problems: &mut Problems) -> Vec<Written> {
     // The stray parenthesis is in the original.
     let bad_list = |problems: &mut Problems, message: std::fmt::Arguments<'_>| {
         note(problems, format_args!("invalid criteria in \"{}\"): {message}", operator.name()));
     };
     let Value::Array(list) = list else {
         bad_list(problems, format_args!("unsupported type for criteria: {}", type_name(list)));
-        return Box::default();
+        return Vec::new();
     };
     let mut criteria = Vec::with_capacity(list.len());
     for (index, element) in list.iter().enumerate() {
         problems.index(index, |problems| match element {
             Value::Object(object) => match one(object) {
                 Some((key, data)) => {
-                    criteria.extend(problems.key(key, |problems| Criterion::read(key, data, problems)));
+                    criteria.extend(problems.key(key, |problems| {
+                        let place = problems.place();
+                        Criterion::read(key, data, problems).map(|criterion| Written { criterion, place })
+                    }));
                 }
                 None => {
                     bad_list(problems, format_args!("each criteria may only contain a single key and value"));
@@ -88,7 +90,7 @@ fn read_criteria(operator: Operator, list: &Value, problems: &mut Problems) -> B
             _ => bad_list(problems, format_args!("unsupported type for criteria array: {}", type_name(element))),
         });
     }
-    criteria.into()
+    criteria
 }
 
 /// The only entry of `object`, if it has just one.

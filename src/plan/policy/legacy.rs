@@ -1,48 +1,72 @@
 //! The access fields that routes had before the policy language: one more rule, `allow.or`.
 
-use super::Legacy;
+use super::Place;
 use super::claim::ClaimPath;
 use super::criterion::Criterion;
 use super::matcher::{ListMatcher, TextMatcher};
 use super::problem::Problems;
-use super::rule::{Operator, Rule};
+use super::rule::{Operator, Rule, Written};
+
+/// The legacy access fields of a route.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Legacy {
+    /// `allow_public_unauthenticated_access`.
+    pub public: bool,
+    /// `cors_allow_preflight`.
+    pub cors_preflight: bool,
+    /// `allow_any_authenticated_user`.
+    pub any_authenticated_user: bool,
+    /// `allowed_domains`.
+    pub domains: Vec<String>,
+    /// `allowed_idp_claims`: claim to accepted values.
+    pub claims: Vec<(String, Vec<serde_json::Value>)>,
+    /// `allowed_users`.
+    pub users: Vec<String>,
+}
 
 impl Legacy {
     /// The rule; `None` when no field is set. Within an `or`, "is one of these" and "is this, or is that" give the same
     /// value and the same reasons, so a list of domains or users is a single criterion.
     pub(super) fn rule(&self, problems: &mut Problems) -> Option<Rule> {
-        let mut criteria = Vec::new();
+        let mut written = Vec::new();
+        let mut add = |problems: &mut Problems, field: &str, criterion: Criterion| {
+            written.push(Written { criterion, place: problems.key(field, |problems| problems.place()) });
+        };
         if self.public {
-            criteria.push(Criterion::Accept);
+            add(problems, "allow_public_unauthenticated_access", Criterion::Accept);
         }
         if self.cors_preflight {
-            criteria.push(Criterion::CorsPreflight);
+            add(problems, "cors_allow_preflight", Criterion::CorsPreflight);
         }
         if self.any_authenticated_user {
-            criteria.push(Criterion::AuthenticatedUser);
+            add(problems, "allow_any_authenticated_user", Criterion::AuthenticatedUser);
         }
         if !self.domains.is_empty() {
-            criteria.push(Criterion::Domain(TextMatcher::one_of(&self.domains)));
+            add(problems, "allowed_domains", Criterion::Domain(TextMatcher::one_of(&self.domains)));
         }
-        self.read_claims(&mut criteria, problems);
+        self.read_claims(&mut written, problems);
         if !self.users.is_empty() {
-            criteria.push(Criterion::User(TextMatcher::one_of(&self.users)));
-            criteria.push(Criterion::Email(TextMatcher::one_of(&self.users)));
+            let users = TextMatcher::one_of(&self.users);
+            let place = problems.key("allowed_users", |problems| problems.place());
+            written.push(Written { criterion: Criterion::User(users.clone()), place: place.clone() });
+            written.push(Written { criterion: Criterion::Email(users), place });
         }
-        let rule = Rule { operator: Operator::Or, criteria: criteria.into() };
-        (!rule.criteria.is_empty()).then_some(rule)
+        Rule::new(Operator::Or, Place::default(), written)
     }
 
     /// One criterion for each accepted value, the claims in the order of their names.
-    fn read_claims(&self, criteria: &mut Vec<Criterion>, problems: &mut Problems) {
+    fn read_claims(&self, written: &mut Vec<Written>, problems: &mut Problems) {
         let mut claims: Vec<_> = self.claims.iter().collect();
         claims.sort_by(|a, b| a.0.cmp(&b.0));
         problems.key("allowed_idp_claims", |problems| {
             for (name, values) in claims {
                 problems.key(name, |problems| {
                     for (index, value) in values.iter().enumerate() {
-                        let matcher = problems.index(index, |problems| ListMatcher::read(value, problems));
-                        criteria.push(Criterion::Claim(ClaimPath::new(name), matcher));
+                        problems.index(index, |problems| {
+                            let criterion = Criterion::Claim(ClaimPath::new(name), ListMatcher::read(value, problems));
+                            let place = problems.place();
+                            written.push(Written { criterion, place });
+                        });
                     }
                 });
             }

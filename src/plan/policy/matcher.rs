@@ -13,7 +13,7 @@ const SHOWN_MAX: usize = 3;
 
 /// Conditions on one text; all must hold. Without any, every text matches.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct TextMatcher(Box<[TextTest]>);
+pub struct TextMatcher(Box<[TextTest]>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum TextTest {
@@ -91,7 +91,7 @@ fn is_in(list: &[Box<str>], text: &str) -> bool {
 
 /// Conditions on a list; all must hold. Without any, every list matches.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ListMatcher(Box<[ListTest]>);
+pub struct ListMatcher(Box<[ListTest]>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum ListTest {
@@ -157,49 +157,72 @@ fn is_whole(number: &Number, whole: i128) -> bool {
     number.as_f64().is_some_and(|number| number.fract() == 0.0 && number as i128 == whole)
 }
 
-impl fmt::Display for TextMatcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, test) in self.0.iter().enumerate() {
-            f.write_str(if position == 0 { " " } else { " and " })?;
-            match test {
-                TextTest::Is(value) => write!(f, "is {value}"),
-                TextTest::Not(value) => write!(f, "not {value}"),
-                TextTest::Contains(text) => write!(f, "contains {text:?}"),
-                TextTest::StartsWith(text) => write!(f, "starts_with {text:?}"),
-                TextTest::EndsWith(text) => write!(f, "ends_with {text:?}"),
-                TextTest::In(list) => write_list(f, "in", list),
-                TextTest::NotIn(list) => write_list(f, "not_in", list),
-            }?;
-        }
-        Ok(())
+/// One condition of a matcher.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// As written in a policy: `is`, `not_in`, `has`.
+    pub operator: &'static str,
+    /// One, or for the operators that take a list any number.
+    pub values: Vec<Value>,
+}
+
+impl Condition {
+    fn one(operator: &'static str, value: impl Into<Value>) -> Condition {
+        Condition { operator, values: vec![value.into()] }
+    }
+
+    fn list(operator: &'static str, texts: &[Box<str>]) -> Condition {
+        Condition { operator, values: texts.iter().map(|text| Value::from(&**text)).collect() }
+    }
+
+    fn takes_list(&self) -> bool {
+        matches!(self.operator, "in" | "not_in")
     }
 }
 
-fn write_list(f: &mut fmt::Formatter<'_>, operator: &str, list: &[Box<str>]) -> fmt::Result {
-    match list {
-        [only] if operator == "in" => return write!(f, "is {only:?}"),
-        _ => write!(f, "{operator} [")?,
-    }
-    for (position, text) in list.iter().take(SHOWN_MAX).enumerate() {
-        write!(f, "{}{text:?}", if position == 0 { "" } else { ", " })?;
-    }
-    match list.len().saturating_sub(SHOWN_MAX) {
-        0 => f.write_str("]"),
-        more => write!(f, ", and {more} more]"),
+impl TextMatcher {
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        let condition = |test: &TextTest| match test {
+            TextTest::Is(value) => Condition::one("is", value.clone()),
+            TextTest::Not(value) => Condition::one("not", value.clone()),
+            TextTest::Contains(text) => Condition::one("contains", &**text),
+            TextTest::StartsWith(text) => Condition::one("starts_with", &**text),
+            TextTest::EndsWith(text) => Condition::one("ends_with", &**text),
+            TextTest::In(list) => match &**list {
+                [only] => Condition::one("is", &**only),
+                _ => Condition::list("in", list),
+            },
+            TextTest::NotIn(list) => Condition::list("not_in", list),
+        };
+        self.0.iter().map(condition).collect()
     }
 }
 
-impl fmt::Display for ListMatcher {
+impl ListMatcher {
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        let condition = |test: &ListTest| match test {
+            ListTest::Has(value) => Condition::one("has", value.clone()),
+            ListTest::Is(value) => Condition::one("is", value.clone()),
+            ListTest::Exclude(value) => Condition::one("exclude", value.clone()),
+        };
+        self.0.iter().map(condition).collect()
+    }
+}
+
+/// `is "x"`, `in ["a", "b", "c", and 2 more]`.
+impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, test) in self.0.iter().enumerate() {
-            f.write_str(if position == 0 { " " } else { " and " })?;
-            match test {
-                ListTest::Has(value) => write!(f, "has {value}"),
-                ListTest::Is(value) => write!(f, "is {value}"),
-                ListTest::Exclude(value) => write!(f, "exclude {value}"),
-            }?;
+        match self.values.as_slice() {
+            [only] if !self.takes_list() => return write!(f, "{} {only}", self.operator),
+            _ => write!(f, "{} [", self.operator)?,
         }
-        Ok(())
+        for (position, value) in self.values.iter().take(SHOWN_MAX).enumerate() {
+            write!(f, "{}{value}", if position == 0 { "" } else { ", " })?;
+        }
+        match self.values.len().saturating_sub(SHOWN_MAX) {
+            0 => f.write_str("]"),
+            more => write!(f, ", and {more} more]"),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use super::{PolicyError, Step};
+use super::{Place, PolicyError, Step};
 
 /// The errors found so far and the place where the reader stands.
 #[derive(Debug, Default)]
@@ -31,9 +31,14 @@ impl Problems {
         result
     }
 
+    /// Where the reader stands.
+    pub(super) fn place(&self) -> Place {
+        self.place.as_slice().into()
+    }
+
     /// Notes an error here. Returns `None`, for what could not be read.
     pub(super) fn report<T>(&mut self, message: impl Display) -> Option<T> {
-        self.found.push(PolicyError { place: self.place.clone(), message: message.to_string() });
+        self.found.push(PolicyError { place: self.place(), message: message.to_string() });
         None
     }
 

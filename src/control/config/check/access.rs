@@ -19,16 +19,17 @@ pub(super) fn policy(section: &Section, route: &Typed<()>, desk: &Desk) -> Optio
         let help = "add a `policy`, or `allow_any_authenticated_user: true`";
         desk.problems.add(route.warning(message).help(help));
     }
-    let document = match &section.policy {
-        None => None,
-        Some(typed) => Some(document(typed, desk)?),
-    };
-    let json = document.as_ref().map(Tree::json);
+    let mut documents = Vec::new();
+    if let Some(typed) = &section.policy {
+        documents.push(Typed { value: document(typed, desk)?, path: typed.path.clone(), spot: typed.spot.clone() });
+    }
+    let json = documents.first().map(|document| document.value.json());
+    documents.extend(section.claims.clone());
     match Policy::compile(&legacy, json.as_ref()) {
         Ok(policy) => Some(policy),
         Err(errors) => {
             for error in errors {
-                report(&error, section, document.as_ref(), desk);
+                report(&error, route, &documents, desk);
             }
             None
         }
@@ -42,9 +43,20 @@ fn legacy(section: &Section) -> Legacy {
         cors_preflight: on(&section.cors_preflight, false),
         any_authenticated_user: on(&section.any_authenticated_user, false),
         domains: texts(&section.domains),
-        claims: section.claims.clone(),
+        claims: section.claims.as_ref().map(claims).unwrap_or_default(),
         users: texts(&section.users),
     }
+}
+
+/// Claim to accepted values; one value may stand without a list.
+fn claims(typed: &Typed<Tree>) -> Vec<(String, Vec<serde_json::Value>)> {
+    let Value::Map(entries) = &typed.value.value else { return Vec::new() };
+    let values = |tree: &Tree| match tree.json() {
+        serde_json::Value::Array(list) => list,
+        serde_json::Value::Null => Vec::new(),
+        value => vec![value],
+    };
+    entries.iter().map(|entry| (entry.key.clone(), values(&entry.value))).collect()
 }
 
 fn whitelists(section: &Section, desk: &Desk) {
@@ -72,16 +84,21 @@ fn document(typed: &Typed<Tree>, desk: &Desk) -> Option<Tree> {
     }
 }
 
-fn report(error: &PolicyError, section: &Section, document: Option<&Tree>, desk: &Desk) {
-    let mut path = section.policy.as_ref().map_or_else(|| "policy".to_owned(), |typed| typed.path.clone());
-    let mut spot = section.policy.as_ref().map(|typed| typed.spot.clone()).unwrap_or_default();
-    let mut tree = document;
+/// The place of an error begins with a key of the route.
+fn report(error: &PolicyError, route: &Typed<()>, documents: &[Typed<Tree>], desk: &Desk) {
+    let mut path = route.path.clone();
+    let mut spot = route.spot.clone();
+    let mut tree = None;
     for step in &error.place {
         match step {
             Step::Key(key) => path.push_str(&format!(".{key}")),
             Step::Index(index) => path.push_str(&format!("[{index}]")),
         }
-        tree = tree.and_then(|tree| descend(tree, step, &mut spot));
+        let document = documents.iter().find(|document| document.path == path);
+        if let Some(document) = document {
+            spot = document.spot.clone();
+        }
+        tree = document.map(|document| &document.value).or_else(|| descend(tree?, step, &mut spot));
     }
     let typed = Typed { value: (), path, spot };
     desk.problems.add(typed.error(format!("config: failed to parse policy: {}", error.message)));

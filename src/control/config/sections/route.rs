@@ -71,7 +71,8 @@ pub(in super::super) struct Access {
     pub(in super::super) policy: Opt<Tree>,
     pub(in super::super) users: Opt<Vec<Typed<String>>>,
     pub(in super::super) domains: Opt<Vec<Typed<String>>>,
-    pub(in super::super) claims: Vec<(String, Vec<serde_json::Value>)>,
+    /// A map.
+    pub(in super::super) claims: Opt<Tree>,
     pub(in super::super) public: Opt<bool>,
     pub(in super::super) any_authenticated_user: Opt<bool>,
     pub(in super::super) cors_preflight: Opt<bool>,
@@ -184,19 +185,14 @@ fn access(section: &Section<'_>) -> Access {
     }
 }
 
-/// `allowed_idp_claims`: a map of claim to values; one value may stand without a list.
-fn claims(section: &Section<'_>) -> Vec<(String, Vec<serde_json::Value>)> {
-    let Some(typed) = section.tree("allowed_idp_claims") else { return Vec::new() };
-    let Value::Map(entries) = &typed.value.value else {
+/// `allowed_idp_claims`: a map of claim to values.
+fn claims(section: &Section<'_>) -> Opt<Tree> {
+    let typed = section.tree("allowed_idp_claims")?;
+    if !matches!(typed.value.value, Value::Map(_)) {
         section.desk().problems.add(mismatch(&typed, "a map of claim to a list of values"));
-        return Vec::new();
-    };
-    let values = |tree: &Tree| match tree.json() {
-        serde_json::Value::Array(list) => list,
-        serde_json::Value::Null => Vec::new(),
-        value => vec![value],
-    };
-    entries.iter().map(|e| (e.key.clone(), values(&e.value))).collect()
+        return None;
+    }
+    Some(typed.with(typed.value.clone()))
 }
 
 /// `to` in all its forms: one URL, URLs apart by commas, a list of URLs, `URL,weight`, `[URL, weight]`.

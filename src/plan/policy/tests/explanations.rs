@@ -1,6 +1,6 @@
 //! What a refused person is told.
 
-use super::super::FAILING_LINES_MAX;
+use super::super::{Condition, FAILING_LINES_MAX};
 use super::*;
 
 #[test]
@@ -23,7 +23,7 @@ fn lines() {
         ),
         (
             "{allow: {or: [accept: 1]}, deny: {or: [source_ip: [10.0.0.0/8, 1.2.3.4], user: zoe]}}",
-            &["deny: source_ip in [10.0.0.0/8, 1.2.3.4/32] → source-ip-ok"],
+            &[r#"deny: source_ip in ["10.0.0.0/8", "1.2.3.4/32"] → source-ip-ok"#],
         ),
         (
             "{allow: {or: [reject: 1, cors_preflight: 1]}, deny: {nor: [groups: {exclude: admins}]}}",
@@ -42,6 +42,59 @@ fn lines() {
     for (yaml, expected) in cases {
         assert_eq!(policy(yaml).failing(&request(Some(&alice))), expected, "{yaml}");
     }
+}
+
+#[test]
+fn every_criterion_in_the_order_of_the_configuration() {
+    let legacy = Legacy { domains: vec!["example.org".to_owned()], public: false, ..Legacy::default() };
+    let ppl = document(
+        "[{deny: {nor: [http_path: /, groups: owners]}}, {allow: {and: [http_path: /x, email: a, accept: 1]}}]",
+    );
+    let policy = Policy::compile(&legacy, Some(&ppl)).unwrap();
+    let alice = alice();
+    let explanation = policy.explain(&request(Some(&alice)));
+    let rules: Vec<_> = explanation
+        .rules
+        .iter()
+        .map(|rule| {
+            format!("{} {} {} {}", rule.action.name(), rule.operator.name(), written(rule.place), rule.outcome.value)
+        })
+        .collect();
+    assert_eq!(rules, ["allow or  false", "allow and 1.allow.and false", "deny nor 0.deny.nor true"]);
+    let criteria: Vec<_> = explanation
+        .rules
+        .iter()
+        .flat_map(|rule| &rule.criteria)
+        .map(|c| format!("{}: {} {} {} {}", written(c.place), c.criterion, c.value, c.reason, c.is_decisive))
+        .collect();
+    assert_eq!(
+        criteria,
+        [
+            r#"allowed_domains: domain is "example.org" false domain-unauthorized true"#,
+            r#"1.allow.and.0.http_path: http_path is "/x" false http-path-unauthorized true"#,
+            r#"1.allow.and.1.email: email is "a" false email-unauthorized true"#,
+            "1.allow.and.2.accept: accept true accept false",
+            r#"0.deny.nor.0.http_path: http_path is "/" true http-path-ok false"#,
+            r#"0.deny.nor.1.groups: groups has "owners" false groups-unauthorized true"#,
+        ]
+    );
+    assert_eq!(explanation.decision, policy.decide(&request(Some(&alice))));
+}
+
+#[test]
+fn conditions_can_be_taken_apart() {
+    let policy = policy("{allow: {or: [claim/a/b: {has: x, exclude: 2}, source_ip: [10.0.0.1, '::/0'], accept: 1]}}");
+    let facts = request(None);
+    let explanation = policy.explain(&facts);
+    let parts: Vec<_> = explanation.rules[0]
+        .criteria
+        .iter()
+        .map(|c| (c.criterion.name(), c.criterion.sub_path(), c.criterion.conditions()))
+        .collect();
+    let condition = |operator, values: &[Value]| Condition { operator, values: values.to_vec() };
+    assert_eq!(parts[0], ("claim", "a/b", vec![condition("has", &[json!("x")]), condition("exclude", &[json!(2)])]));
+    assert_eq!(parts[1], ("source_ip", "", vec![condition("in", &[json!("10.0.0.1/32"), json!("::/0")])]));
+    assert_eq!(parts[2], ("accept", "", vec![]));
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn errors(yaml: &str) -> Vec<(String, String)> {
     errors.into_iter().map(|e| (written(&e.place), e.message)).collect()
 }
 
+/// `policy`, where every document stands, is left out.
 fn written(place: &[Step]) -> String {
     let steps: Vec<String> = place
         .iter()
@@ -38,7 +39,8 @@ fn written(place: &[Step]) -> String {
             Step::Index(index) => index.to_string(),
         })
         .collect();
-    steps.join(".")
+    let place = steps.join(".");
+    place.strip_prefix("policy").map(|below| below.trim_start_matches('.').to_owned()).unwrap_or(place)
 }
 
 fn reasons(texts: &[&str]) -> Reasons {
@@ -80,5 +82,5 @@ fn with_email(email: &str) -> Session {
 
 /// A plain GET for `/` from 10.1.2.3.
 fn request(session: Option<&Session>) -> Facts<'_> {
-    Facts { session, method: "GET", path: "/", source: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)), cors_preflight: false }
+    Facts { session, source: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)), ..Facts::default() }
 }

@@ -1,6 +1,7 @@
 //! From the two results to a verdict, with the consequences that surprise people.
 
-use super::super::{Outcome, Verdict, verdict};
+use super::super::decision::verdict;
+use super::super::{Outcome, Verdict};
 use super::*;
 
 fn decide(yaml: &str, session: Option<&Session>) -> Verdict {
@@ -118,7 +119,7 @@ fn order_of_the_steps() {
         (false, &["invalid-client-certificate", "user-unauthenticated"], false, &[], Verdict::SignIn),
         (false, &["invalid-client-certificate"], false, &[], Verdict::Deny(495)),
         (true, &["user-unauthenticated"], true, &["device-unauthenticated"], Verdict::SignIn),
-        (true, &["device-unauthenticated"], false, &[], Verdict::Deny(450)),
+        (true, &["device-unauthenticated"], false, &[], Verdict::ShowDevice),
         (true, &[], true, &["device-unauthorized", "route-not-found"], Verdict::Deny(450)),
         (false, &["route-not-found", "client-certificate-required"], false, &[], Verdict::Deny(404)),
         (false, &["device-unauthorized"], true, &["accept"], Verdict::Deny(403)),

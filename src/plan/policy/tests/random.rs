@@ -105,10 +105,13 @@ proptest! {
     ) {
         let policy = Policy::compile(&Legacy::default(), Some(&document)).unwrap();
         let source = source.parse().unwrap();
-        let facts = Facts { session: session.as_ref(), method: &method, path: &path, source, cors_preflight };
+        let facts = Facts { session: session.as_ref(), method: &method, path: &path, source, cors_preflight, ..Facts::default() };
         let decision = policy.decide(&facts);
         prop_assert!(same(decision.allow, naive::evaluate(&document, "allow", &facts)));
         prop_assert!(same(decision.deny, naive::evaluate(&document, "deny", &facts)));
+        let residual = policy.settle(facts.session);
+        prop_assert_eq!(policy.decide_rest(&residual, &facts), decision);
+        prop_assert_eq!(policy.explain(&facts).decision, decision);
 
         let unauthenticated = (decision.allow.reasons | decision.deny.reasons).contains(Reason::UserUnauthenticated);
         prop_assert_eq!(decision.verdict == Verdict::SignIn, unauthenticated);
@@ -127,7 +130,7 @@ proptest! {
         if let Err(errors) = Policy::compile(&Legacy::default(), Some(&document)) {
             prop_assert!(!errors.is_empty());
             for error in errors {
-                prop_assert!(resolves(&document, &error.place), "{error:?}");
+                prop_assert!(resolves(&json!({ "policy": document }), &error.place), "{error:?}");
             }
         }
     }

@@ -1,0 +1,37 @@
+//! What a decision may look at.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::plan::session::Session;
+
+/// One request, as policies see it. Make one from the default and set what is known, so that a new field touches few
+/// places; whatever is left out counts against the request where a criterion asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The session, when one was presented, found and valid.
+    pub session: Option<&'a Session>,
+    /// As received.
+    pub method: &'a str,
+    /// Percent-decoded, normalised, without query.
+    pub path: &'a str,
+    /// The client's address after PROXY and X-Forwarded-For handling.
+    pub source: IpAddr,
+    /// `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
+    pub cors_preflight: bool,
+    /// The time of the request, in Unix seconds.
+    pub now: i64,
+}
+
+/// `GET /` from nobody and nowhere, in 1970.
+impl Default for Facts<'_> {
+    fn default() -> Self {
+        Facts {
+            session: None,
+            method: "GET",
+            path: "/",
+            source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            cors_preflight: false,
+            now: 0,
+        }
+    }
+}
