@@ -51,6 +51,8 @@ fn facts<'e>(worker: &Worker, exchange: &'e Exchange, decoded: &'e str) -> Facts
         method: exchange.method(),
         path: decoded,
         source: exchange.source,
+        certificate: exchange.client.certificate.as_ref().map(|shown| &shown.leaf),
+        standing: exchange.standing,
         now: worker.clock.unix(),
         cors_preflight: exchange.method() == "OPTIONS"
             && exchange.head.first(FieldKind::Origin).is_some()

@@ -54,11 +54,7 @@ impl Leaf {
 
     /// The fingerprint as 64 hexadecimal digits in lower case.
     pub fn fingerprint_hex(&self) -> String {
-        use std::fmt::Write;
-        self.fingerprint.iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hexadecimal(&self.fingerprint)
     }
 }
 
@@ -89,7 +85,16 @@ fn principal(value: &[u8]) -> Option<Box<str>> {
     inner.as_str().ok().map(Box::from)
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+/// `bytes` as hexadecimal digits in lower case.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash

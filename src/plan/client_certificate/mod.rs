@@ -13,5 +13,5 @@ mod tests;
 
 pub use flaw::{Flaw, Standing};
 pub use index::{Ask, Index, IndexError, TERMS_MAX};
-pub use leaf::{Leaf, Names};
+pub use leaf::{Leaf, Names, hexadecimal};
 pub use terms::{Digest, Enforcement, NameKind, NamePattern, Parts, Terms, TermsError};

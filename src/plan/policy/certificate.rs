@@ -1,21 +1,23 @@
 //! `client_certificate`: conditions on the certificate that a client showed, whether or not it is valid.
 
-use std::fmt;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use serde_json::Value;
 
-use super::matcher::TextMatcher;
+use super::matcher::{Condition, TextMatcher};
 use super::problem::{Problems, type_name};
-use crate::plan::client_certificate::Leaf;
+use crate::plan::client_certificate::{Leaf, hexadecimal};
 
 /// A SHA-256 hash.
 type Hash = [u8; 32];
 
+/// Go's standard decoder does not look at the unused bits of the last digit.
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
+
 /// Conditions; all must hold. Without any, every certificate matches.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct CertificateMatcher(Box<[Test]>);
+pub struct CertificateMatcher(Box<[Test]>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Test {
@@ -118,18 +120,27 @@ fn spki_hash(text: &str) -> Result<Hash, String> {
     decoded.ok_or_else(|| format!("certificate SPKI hash must be a base64-encoded SHA-256 hash (was {text})"))
 }
 
-impl fmt::Display for CertificateMatcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, test) in self.0.iter().enumerate() {
-            f.write_str(if position == 0 { " " } else { " and " })?;
-            match test {
-                Test::Fingerprint(hashes) => write!(f, "fingerprint is one of {}", hashes.len()),
-                Test::SpkiHash(hashes) => write!(f, "spki_hash is one of {}", hashes.len()),
-                Test::SanEmail(matcher) => write!(f, "san_email{matcher}"),
-                Test::SanDns(matcher) => write!(f, "san_dns{matcher}"),
-                Test::SanUri(matcher) => write!(f, "san_uri{matcher}"),
-            }?;
-        }
-        Ok(())
+impl CertificateMatcher {
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        let one = |operator, values| Condition { operator, values };
+        let condition = |test: &Test| match test {
+            Test::Fingerprint(hashes) => one("fingerprint", hashes.iter().map(|hash| hexadecimal(hash).into()).collect()),
+            Test::SpkiHash(hashes) => one("spki_hash", hashes.iter().map(|hash| BASE64.encode(hash).into()).collect()),
+            Test::SanEmail(matcher) => one("san_email", vec![written(matcher)]),
+            Test::SanDns(matcher) => one("san_dns", vec![written(matcher)]),
+            Test::SanUri(matcher) => one("san_uri", vec![written(matcher)]),
+        };
+        self.0.iter().map(condition).collect()
     }
+}
+
+/// The matcher as an object of its operators.
+fn written(matcher: &TextMatcher) -> Value {
+    let entry = |condition: Condition| {
+        let takes_list = condition.takes_list();
+        let mut values = condition.values;
+        let value = if takes_list { Value::Array(values) } else { values.pop().unwrap_or_default() };
+        (condition.operator.to_owned(), value)
+    };
+    Value::Object(matcher.conditions().into_iter().map(entry).collect())
 }

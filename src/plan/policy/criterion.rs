@@ -8,12 +8,14 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::Facts;
+use super::certificate::CertificateMatcher;
 use super::claim::ClaimPath;
 use super::matcher::{Condition, ListMatcher, TextMatcher, same};
 use super::network;
 use super::problem::Problems;
 use super::reason::Reason;
 use super::undecidable;
+use crate::plan::client_certificate::Standing;
 use crate::plan::session::Session;
 
 /// One question. Written as text it is the policy's own words: `email is "a@example.com"`.
@@ -31,6 +33,7 @@ pub enum Criterion {
     HttpMethod(TextMatcher),
     HttpPath(TextMatcher),
     SourceIp(Box<[IpNet]>),
+    ClientCertificate(CertificateMatcher),
     InvalidClientCertificate,
 }
 
@@ -51,6 +54,7 @@ impl Criterion {
             "http_method" => Criterion::HttpMethod(TextMatcher::read(data, problems)),
             "http_path" => Criterion::HttpPath(TextMatcher::read(data, problems)),
             "source_ip" => Criterion::SourceIp(network::read(data, problems)),
+            "client_certificate" => Criterion::ClientCertificate(CertificateMatcher::read(data, problems)?),
             "invalid_client_certificate" => Criterion::InvalidClientCertificate,
             _ if undecidable::knows(name) => return undecidable::refuse(name, data, problems),
             _ => return problems.report(format_args!("unknown policy criterion: {name}")),
@@ -74,8 +78,15 @@ impl Criterion {
                 let inside = network::contain(networks, facts.source);
                 choose(inside, Reason::SourceIpOk, Reason::SourceIpUnauthorized)
             }
-            // Without a client CA every certificate, and none, counts as valid.
-            Criterion::InvalidClientCertificate => (false, Reason::ValidClientCertificate),
+            Criterion::ClientCertificate(matcher) => {
+                let holds = facts.certificate.is_some_and(|leaf| matcher.holds(leaf));
+                choose(holds, Reason::ClientCertificateOk, Reason::ClientCertificateUnauthorized)
+            }
+            Criterion::InvalidClientCertificate => match facts.standing {
+                Standing::Valid => (false, Reason::ValidClientCertificate),
+                Standing::Missing => (true, Reason::ClientCertificateRequired),
+                Standing::Invalid => (true, Reason::InvalidClientCertificate),
+            },
             Criterion::AuthenticatedUser
             | Criterion::User(_)
             | Criterion::Email(_)
@@ -137,6 +148,7 @@ impl Criterion {
             | Criterion::HttpMethod(_)
             | Criterion::HttpPath(_)
             | Criterion::SourceIp(_)
+            | Criterion::ClientCertificate(_)
             | Criterion::InvalidClientCertificate => false,
         }
     }
@@ -148,6 +160,7 @@ impl Criterion {
             | Criterion::HttpMethod(_)
             | Criterion::HttpPath(_)
             | Criterion::SourceIp(_)
+            | Criterion::ClientCertificate(_)
             | Criterion::InvalidClientCertificate => true,
             Criterion::Accept
             | Criterion::Reject
@@ -175,6 +188,7 @@ impl Criterion {
             Criterion::HttpMethod(_) => "http_method",
             Criterion::HttpPath(_) => "http_path",
             Criterion::SourceIp(_) => "source_ip",
+            Criterion::ClientCertificate(_) => "client_certificate",
             Criterion::InvalidClientCertificate => "invalid_client_certificate",
         }
     }
@@ -196,6 +210,7 @@ impl Criterion {
             | Criterion::HttpMethod(matcher)
             | Criterion::HttpPath(matcher) => matcher.conditions(),
             Criterion::Groups(matcher) | Criterion::Claim(_, matcher) => matcher.conditions(),
+            Criterion::ClientCertificate(matcher) => matcher.conditions(),
             Criterion::SourceIp(networks) => {
                 let values = networks.iter().map(|network| Value::from(network.to_string())).collect();
                 vec![Condition { operator: "in", values }]

@@ -61,7 +61,7 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
     }
     let whole = Typed { value: (), path: section.path_of_route.clone(), spot: section.spot.clone() };
     let client_terms = common.client_certificates.of_route(&section.access.client_ca, desk);
-    let policy = access::policy(&section.access, &whole, desk);
+    let policy = access::policy(&section.access, &whole, client_terms.as_ref().and_then(Option::as_deref), desk);
     let id = id(section);
     let name = name(section, id);
     let targets = to::targets(section, desk);

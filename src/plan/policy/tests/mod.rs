@@ -1,5 +1,6 @@
 //! What the tests of the policy language share: policies from YAML, people, requests.
 
+mod certificates;
 mod criteria;
 mod errors;
 mod explanations;
@@ -14,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::{Value, json};
 
 use super::{Facts, Legacy, Policy, Reason, Reasons, Step};
+use crate::plan::client_certificate::{Leaf, Names, Standing};
 use crate::plan::session::{Claims, Session};
 
 fn document(yaml: &str) -> Value {
