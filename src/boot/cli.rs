@@ -19,7 +19,8 @@ Examples:
   vallum validate config.yaml              every problem of a file, with line and column
   vallum run --config /etc/vallum/config.yaml
 
-Exit codes: 0 done, 1 failed or invalid configuration, 2 wrong usage, 3 warnings under --strict.";
+Exit codes: 0 done, 1 failed or invalid configuration, 2 wrong usage, 3 warnings under --strict,
+78 run cannot start with this configuration.";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -61,6 +62,9 @@ pub struct Run {
     /// The configuration file (Pomerium's YAML); without it the environment alone is read
     #[arg(long, short = 'c', value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Find the configuration where systemd and the appliance put it (see systemd/README.md)
+    #[arg(long, conflicts_with = "config")]
+    pub managed: bool,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
@@ -256,7 +260,7 @@ mod tests {
     }
 
     fn run(config: Option<&str>, log_format: LogFormat) -> Command {
-        Command::Run(Run { config: config.map(PathBuf::from), log_format })
+        Command::Run(Run { config: config.map(PathBuf::from), managed: false, log_format })
     }
 
     #[test]

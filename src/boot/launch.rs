@@ -8,12 +8,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use tracing::level_filters::LevelFilter;
 
+use super::folders::Folders;
 use super::reload::Reloading;
 use super::signals::Signals;
-use super::workers::{self, Shared, Workers};
-use super::{report, systemd};
+use super::sockets::{self, Group, Sockets};
+use super::workers::{Shared, Workers};
+use super::{cli, managed, report, sandbox, systemd, watchdog};
 use crate::control::config::{Loaded, Reloader};
 use crate::control::dev::{self, Prepared};
+use crate::control::health::Liveness;
 use crate::control::{admin, dns, identity, redirect};
 use crate::edge::gate::Gate;
 use crate::edge::tls::Tls;
@@ -29,8 +32,14 @@ const CONTROL_THREADS: usize = 1;
 const CONTROL_BLOCKING_THREADS_MAX: usize = 4;
 
 /// `vallum run`.
-pub fn run(config: Option<&Path>, format: Format) -> ExitCode {
-    serve(config, format, None)
+pub fn run(wanted: &cli::Run, format: Format) -> ExitCode {
+    if !wanted.managed {
+        return serve(wanted.config.as_deref(), format, None);
+    }
+    match managed::find() {
+        Ok(file) => serve(Some(&file), format, None),
+        Err(places) => report::nowhere(&places),
+    }
 }
 
 /// Loads the configuration and serves it until told to stop; `dev` is served beside it.
@@ -39,8 +48,14 @@ pub fn serve(config: Option<&Path>, format: Format, dev: Option<Prepared>) -> Ex
         Ok(started) => started,
         Err(problems) => return report::refuse(&problems.list),
     };
+    // Everything up to here and the next two lines happens on the only thread, which every later one takes after.
+    let sockets = sockets::open(&loaded.plan.listener);
+    let sandbox = dev.is_none().then(|| sandbox::enter(&Folders::of_environment().writable()));
     let guard = logging::init(level(loaded.log_level), format);
-    let code = match launch(reloader, loaded, dev) {
+    if let Some(sandbox) = sandbox {
+        sandbox.tell();
+    }
+    let code = match sockets.and_then(|sockets| launch(reloader, loaded, sockets, dev)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "cannot go on");
@@ -52,51 +67,42 @@ pub fn serve(config: Option<&Path>, format: Format, dev: Option<Prepared>) -> Ex
     code
 }
 
-fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::Result<()> {
+fn launch(reloader: Reloader, loaded: Loaded, sockets: Sockets, dev: Option<Prepared>) -> anyhow::Result<()> {
     report::warn(&loaded.warnings);
+    sockets.settle();
     let listener = loaded.plan.listener.clone();
     let driver = choose_driver();
     let descriptors = raise_descriptors();
-    let listeners = workers::bind(listener.address, listener.workers)?;
-    let address = listeners.first().map_or(Ok(listener.address), std::net::TcpListener::local_addr)?;
+    let address = sockets.main.address()?;
     let metrics = Catalogue::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(CONTROL_THREADS)
-        .max_blocking_threads(CONTROL_BLOCKING_THREADS_MAX)
-        .thread_name("control")
-        .enable_all()
-        .build()
-        .context("cannot start the control plane")?;
+    let runtime = control_runtime()?;
     let _inside = runtime.enter();
     // Before anybody can know that we run: a SIGHUP sent at once must not end the process.
     let signals = Signals::listen().context("cannot receive signals")?;
     let resolver = runtime.block_on(start_resolver(&loaded, &metrics))?;
     metrics.config_adopted(loaded.plan.generation, loaded.plan.checksum);
     let (edge, control) = link::door(Arc::new(loaded.plan));
-    if let Some(address) = listener.metrics {
-        let (resolver, feed) = (resolver.clone(), control.feed.clone());
-        let endpoints = Arc::new(move || resolver.report(&feed.current()));
-        runtime.block_on(serve_metrics(address, metrics.clone(), endpoints))?;
-    }
     let feed = control.feed.clone();
-    if let Some(redirect) = listener.redirect {
-        runtime.block_on(serve_redirects(redirect, feed.clone(), address.port()))?;
+    if let Some(group) = sockets.metrics {
+        let (resolver, feed) = (resolver.clone(), feed.clone());
+        let endpoints = Arc::new(move || resolver.report(&feed.current()));
+        serve_metrics(group, metrics.clone(), endpoints)?;
+    }
+    if let Some(group) = sockets.redirect {
+        serve_redirects(group, feed.clone(), address.port())?;
     }
     identity::spawn(control.desk, control.portal, control.revocations);
     runtime.spawn(resolver.clone().keep_fresh(feed.clone()));
     if let Some(prepared) = dev {
-        let feed = feed.clone();
-        let keys: dev::KeySource = Arc::new(move || feed.current().identity.signer.jwks().clone());
-        runtime.spawn(async move {
-            if let Err(error) = dev::serve(prepared, keys).await {
-                tracing::error!(error = %error, "development services ended");
-            }
-        });
+        serve_development(prepared, feed.clone());
     }
     let tls = Arc::new(Tls::new(edge.feed.clone())?);
     let gate = Arc::new(Gate::new(descriptors));
     let shared = Shared { driver, tls, door: edge, metrics: metrics.clone(), gate };
-    let workers = Workers::start(listeners, &shared)?;
+    let workers = Workers::start(listener.workers, &sockets.main.listeners, &shared)?;
+    // The workers hold them now; one that is left open here would go on queueing clients while they drain.
+    drop(sockets.main);
+    runtime.spawn(watchdog::attend(Arc::new(Liveness::new(control.board))));
     runtime.spawn(Reloading { reloader, feed, metrics, resolver }.attend(signals, workers.stopper()));
     announce(address, &listener, driver.name());
     let result = workers.wait();
@@ -104,6 +110,16 @@ fn launch(reloader: Reloader, loaded: Loaded, dev: Option<Prepared>) -> anyhow::
     runtime.shutdown_background();
     tracing::info!("stopped");
     result
+}
+
+fn control_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .max_blocking_threads(CONTROL_BLOCKING_THREADS_MAX)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .context("cannot start the control plane")
 }
 
 fn choose_driver() -> driver::Driver {
@@ -134,29 +150,33 @@ async fn start_resolver(loaded: &Loaded, metrics: &Arc<Catalogue>) -> anyhow::Re
     Ok(resolver)
 }
 
-async fn serve_metrics(
-    address: SocketAddr,
-    metrics: Arc<Catalogue>,
-    before: admin::BeforeScrape,
-) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on metrics_address {address}"))?;
-    tracing::info!(listener = "metrics", address = %listener.local_addr()?, "listening");
+fn serve_metrics(group: Group, metrics: Arc<Catalogue>, before: admin::BeforeScrape) -> anyhow::Result<()> {
+    let listener = listening(group)?;
     tokio::spawn(async move { admin::serve(listener, metrics, before).await });
     Ok(())
 }
 
-async fn serve_redirects(address: SocketAddr, feed: Feed, main_port: u16) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| match address.port() {
-        1..1024 => {
-            format!("cannot listen on http_redirect_addr {address} (ports below 1024 need CAP_NET_BIND_SERVICE)")
-        }
-        _ => format!("cannot listen on http_redirect_addr {address}"),
-    })?;
-    tracing::info!(listener = "redirect", address = %listener.local_addr()?, "listening");
+fn serve_redirects(group: Group, feed: Feed, main_port: u16) -> anyhow::Result<()> {
+    let listener = listening(group)?;
     tokio::spawn(async move { redirect::serve(listener, feed, main_port).await });
     Ok(())
+}
+
+/// The socket of a server of the control plane; the log says where it is.
+fn listening(group: Group) -> anyhow::Result<tokio::net::TcpListener> {
+    let (role, address) = (group.role, group.address()?);
+    let listener = group.into_async()?;
+    tracing::info!(listener = role.listener(), %address, "listening");
+    Ok(listener)
+}
+
+fn serve_development(prepared: Prepared, feed: Feed) {
+    let keys: dev::KeySource = Arc::new(move || feed.current().identity.signer.jwks().clone());
+    tokio::spawn(async move {
+        if let Err(error) = dev::serve(prepared, keys).await {
+            tracing::error!(error = %error, "development services ended");
+        }
+    });
 }
 
 fn announce(address: SocketAddr, listener: &crate::plan::listener::Listener, driver: &str) {

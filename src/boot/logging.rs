@@ -28,7 +28,7 @@ mod tests {
         let dev = Command::Dev(Dev { address: "127.0.0.1:0".parse().unwrap(), state_dir: None });
         assert_eq!(format(&dev, true), Format::Text);
         assert_eq!(format(&dev, false), Format::Json);
-        let run = |log_format| Command::Run(Run { config: None, log_format });
+        let run = |log_format| Command::Run(Run { config: None, managed: false, log_format });
         assert_eq!(format(&run(LogFormat::Json), true), Format::Json);
         assert_eq!(format(&run(LogFormat::Text), false), Format::Text);
     }

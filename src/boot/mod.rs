@@ -4,14 +4,19 @@
 
 pub mod cli;
 pub mod logging;
+pub mod sandbox;
 pub mod signals;
+pub mod sockets;
 pub mod systemd;
 pub mod validate;
 
 mod dev;
+mod folders;
 mod launch;
+mod managed;
 mod reload;
 mod report;
+mod watchdog;
 mod workers;
 
 use std::ffi::OsString;
@@ -20,7 +25,7 @@ use std::process::ExitCode;
 use cli::Command;
 
 /// Runs the command line `args` (program name first) and returns the process's exit code:
-/// 0 done, 1 failed or invalid configuration, 2 wrong usage, 3 valid with warnings under `--strict`.
+/// 0 done, 1 failed, 2 wrong usage, 3 valid with warnings under `--strict`, 78 no start with this configuration.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = match cli::parse(args) {
         Ok(command) => command,
@@ -28,7 +33,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let format = logging::format_of(&command);
     match command {
-        Command::Run(run) => launch::run(run.config.as_deref(), format),
+        Command::Run(run) => launch::run(&run, format),
         Command::Dev(dev) => dev::run(&dev, format),
         Command::Validate(validate) => report::validate(&validate),
         Command::Version(version) => {

@@ -9,6 +9,8 @@ use crate::control::config::{self, Environment, Problem};
 
 /// Valid, but with warnings, and `--strict` was given.
 const STRICT: u8 = 3;
+/// EX_CONFIG of sysexits(3): `RestartPreventExitStatus=` keeps a bad configuration from becoming a loop of restarts.
+const BAD_CONFIGURATION: u8 = 78;
 
 /// `vallum validate`: every problem, then the verdict.
 pub fn validate(wanted: &Validate) -> ExitCode {
@@ -40,7 +42,14 @@ pub fn refuse(problems: &[Problem]) -> ExitCode {
     let color = uses_color(&err);
     let _ = validate::print(problems, color, &mut err);
     eprintln!("vallum: the configuration is not valid; nothing was started");
-    ExitCode::FAILURE
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+/// There is no configuration at any of these places.
+pub fn nowhere(places: &[std::path::PathBuf]) -> ExitCode {
+    let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+    eprintln!("vallum: there is no configuration; looked for {}", places.join(", "));
+    ExitCode::from(BAD_CONFIGURATION)
 }
 
 /// Warnings of a configuration that is run, as log lines.

@@ -3,9 +3,12 @@
 //! A failure is logged and otherwise ignored: a silent service manager is no reason to stop serving.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use sd_notify::NotifyState;
 
+/// Most descriptors in one message; the kernel takes 253.
+const DESCRIPTORS_AT_ONCE: usize = 200;
 /// Longest status text, in bytes.
 const STATUS_BYTES_MAX: usize = 512;
 
@@ -32,6 +35,27 @@ pub fn stopping() {
 /// `STATUS=`: one line for `systemctl status`.
 pub fn status(text: &str) {
     tell(&[NotifyState::Status(&one_line(text))]);
+}
+
+/// `WATCHDOG=1`.
+pub fn watchdog() {
+    tell(&[NotifyState::Watchdog]);
+}
+
+/// `FDSTORE=1`: the service manager holds these under `name` and hands them to the next life of this service. One that
+/// has no store for us (`FileDescriptorStoreMax=`) closes them.
+pub fn keep(name: &str, descriptors: &[impl AsFd]) {
+    for some in descriptors.chunks(DESCRIPTORS_AT_ONCE) {
+        let some: Vec<_> = some.iter().map(AsFd::as_fd).collect();
+        if let Err(error) = sd_notify::notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName(name)], &some) {
+            failed(&error);
+        }
+    }
+}
+
+/// `FDSTOREREMOVE=1`: what is held under `name` is of no use any more.
+pub fn forget(name: &str) {
+    tell(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
 }
 
 fn tell(states: &[NotifyState<'_>]) {

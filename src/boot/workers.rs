@@ -1,7 +1,8 @@
-//! The data-plane threads: one per core, pinned, each with its own listener of one SO_REUSEPORT group.
+//! The data-plane threads: one per core, pinned, each with its own listener of one SO_REUSEPORT group where there are
+//! enough.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -13,8 +14,8 @@ use crate::edge::gate::Gate;
 use crate::edge::tls::Tls;
 use crate::edge::worker::{self, Setup};
 use crate::link::EdgeDoor;
+use crate::net::affinity;
 use crate::net::driver::Driver;
-use crate::net::{affinity, listen};
 use crate::telemetry::metrics::Catalogue;
 
 /// The running workers.
@@ -33,35 +34,19 @@ pub struct Shared {
     pub gate: Arc<Gate>,
 }
 
-/// Binds one listener per worker; with port 0 the first one's port is taken for all.
-pub fn bind(address: SocketAddr, count: usize) -> anyhow::Result<Vec<TcpListener>> {
-    let mut address = address;
-    let mut listeners = Vec::with_capacity(count);
-    for _ in 0..count {
-        let listener = listen::bind(address).with_context(|| match address.port() {
-            1..1024 => format!("cannot listen on {address} (ports below 1024 need CAP_NET_BIND_SERVICE)"),
-            _ => format!("cannot listen on {address}"),
-        })?;
-        address = listener.local_addr()?;
-        listeners.push(listener);
-    }
-    Ok(listeners)
-}
-
 impl Workers {
-    /// Starts one thread per listener. They are pinned when there is a CPU for each.
-    pub fn start(listeners: Vec<TcpListener>, shared: &Shared) -> anyhow::Result<Workers> {
+    /// Starts `count` threads on `listeners`. They are pinned when there is a CPU for each.
+    pub fn start(count: usize, listeners: &[TcpListener], shared: &Shared) -> anyhow::Result<Workers> {
         let cpus = affinity::allowed_cpus();
-        let count = listeners.len();
         let pinned = count <= cpus.len();
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, ended) = mpsc::channel();
-        for (index, listener) in listeners.into_iter().enumerate() {
+        for (index, listeners) in share(listeners, count)?.into_iter().enumerate() {
             let setup = Setup {
                 index,
                 cpu: pinned.then(|| cpus[index]),
                 driver: shared.driver,
-                listener,
+                listeners,
                 door: shared.door.clone(),
                 tls: shared.tls.clone(),
                 metrics: shared.metrics.clone(),
@@ -96,5 +81,38 @@ impl Workers {
             }
         }
         Ok(())
+    }
+}
+
+/// Shares the sockets out. Each socket is accepted on by some worker, for the kernel gives connections to every one of a
+/// group; each worker accepts on some socket, which it may share with others.
+fn share(listeners: &[TcpListener], count: usize) -> io::Result<Vec<Vec<TcpListener>>> {
+    let mut shares: Vec<Vec<TcpListener>> = (0..count).map(|_| Vec::new()).collect();
+    for turn in 0..count.max(listeners.len()) {
+        shares[turn % count].push(listeners[turn % listeners.len()].try_clone()?);
+    }
+    Ok(shares)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_socket_is_served_and_every_worker_serves() {
+        let sockets: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        for (sockets, workers, expected) in [
+            (&sockets[..1], 1, &[1][..]),
+            (&sockets[..1], 3, &[1, 1, 1]),
+            (&sockets[..3], 2, &[2, 1]),
+            (&sockets[..5], 2, &[3, 2]),
+            (&sockets[..2], 2, &[1, 1]),
+        ] {
+            let shares = share(sockets, workers).unwrap();
+            assert_eq!(shares.iter().map(Vec::len).collect::<Vec<_>>(), expected);
+            let served: std::collections::BTreeSet<u16> =
+                shares.iter().flatten().map(|l| l.local_addr().unwrap().port()).collect();
+            assert_eq!(served.len(), sockets.len());
+        }
     }
 }

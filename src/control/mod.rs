@@ -6,6 +6,7 @@ pub mod config;
 pub mod databroker;
 pub mod dev;
 pub mod dns;
+pub mod health;
 pub mod identity;
 pub mod oidc;
 pub mod plain;

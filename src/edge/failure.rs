@@ -23,6 +23,10 @@ pub enum Failure {
     PathRedirect(String),
     Underscore,
     MethodRefused,
+    /// `Expect` asks for something else than `100-continue` (RFC 9110 section 10.1.1).
+    Expectation,
+    /// Credentials stand more than once: nobody can say which of them the upstream would believe.
+    Credentials,
     NoHost,
     NoPath,
     /// The host asks other certificates of its clients than this connection's client was asked.
@@ -121,6 +125,10 @@ impl Failure {
                 (400, Source::BadRequest, "unexpected_underscore", "a header name holds an underscore".into())
             }
             F::MethodRefused => (405, Source::BadRequest, "method", "this method is not served".into()),
+            F::Expectation => (417, Source::BadRequest, "expectation", "only 100-continue can be expected here".into()),
+            F::Credentials => {
+                (400, Source::BadRequest, "authorization", "the request has more than one Authorization".into())
+            }
             F::NoHost => (404, Source::NoRoute, "route_not_found", "no route serves this host".into()),
             F::Misdirected => (
                 421,
@@ -186,7 +194,8 @@ impl Failure {
         Meaning { status, source, slug, text }
     }
 
-    /// Whether the connection ends: what follows can no longer be understood, or belongs on another one.
+    /// Whether the connection ends: what follows on it may not be understood as it is meant, belongs on another one, or
+    /// comes from somebody who just sent what no honest client sends.
     pub fn closes(&self) -> bool {
         use Failure as F;
         matches!(
@@ -198,6 +207,12 @@ impl Failure {
                 | F::Misdirected
                 | F::Host(_)
                 | F::Target(_)
+                | F::Path(_)
+                | F::Underscore
+                | F::MethodRefused
+                | F::Expectation
+                | F::Credentials
+                | F::Rewrite(_)
                 | F::BodyTimeout
                 | F::BodyTooLarge
                 | F::Body(_)

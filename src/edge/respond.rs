@@ -16,7 +16,10 @@ use crate::plan::route::Action;
 use crate::telemetry::access_log::Source;
 
 /// Marks answers that no upstream made.
-const INTERCEPTED: &str = "x-pomerium-intercepted-response";
+pub const INTERCEPTED: &str = "x-pomerium-intercepted-response";
+
+/// What a refused method might have been instead (RFC 9110 section 15.5.6).
+const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// An answer of our own.
 struct Own<'a> {
@@ -110,8 +113,10 @@ pub async fn failure(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
                 fields.push(("grpc-status", code));
                 fields.push(("grpc-message", &grpc.message));
             }
-            if meaning.status == 426 {
-                fields.push(("upgrade", "HTTP/1.1"));
+            match meaning.status {
+                405 => fields.push(("allow", ALLOWED)),
+                426 => fields.push(("upgrade", "HTTP/1.1")),
+                _ => {}
             }
             let own = Own { status: answer.status, fields, body: answer.body.as_bytes(), close };
             send(worker, client, exchange, own).await

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::exchange::{Exchange, Upgrade};
 use super::failure::{Failure, Refusal};
 use super::request_id::RequestIds;
+use super::session::own_credentials;
 use crate::http::authority::{self, Authority};
 use crate::http::fields::{self, FieldKind};
 use crate::http::path::{self, PathError};
@@ -19,7 +20,8 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure>
     }
     let stated = framing::of_request(true, exchange.head.pairs()).map_err(Failure::Framing)?;
     exchange.normal.body = exchange.told_body.unwrap_or(stated);
-    connection(exchange);
+    connection(exchange)?;
+    credentials(exchange)?;
     target(exchange)?;
     exchange.source = exchange.plan.field_rules.client(exchange.client.address.ip(), forwarded_for(exchange));
     match exchange.plan.field_rules.underscores {
@@ -47,8 +49,8 @@ fn request_id(exchange: &Exchange, ids: &RequestIds) -> Box<str> {
     exchange.head.first(FieldKind::RequestId).and_then(RequestIds::accept).map_or_else(|| ids.next(), Into::into)
 }
 
-/// What the client says about the connection itself.
-fn connection(exchange: &mut Exchange) {
+/// What the client says about the connection itself. An `Upgrade` that no protocol allows (RFC 6455 section 4.1) is none.
+fn connection(exchange: &mut Exchange) -> Result<(), Failure> {
     let head = &exchange.head;
     let mut close = false;
     let mut upgrade = false;
@@ -58,15 +60,35 @@ fn connection(exchange: &mut Exchange) {
     }
     let mut protocols = head.fields().iter().filter(|field| field.kind == FieldKind::Upgrade).map(|field| field.value);
     let asked = match (protocols.next(), protocols.next()) {
-        (Some(one), None) if head.bytes(one).eq_ignore_ascii_case(b"websocket") => Some(Upgrade::WebSocket),
+        (Some(one), None) if head.bytes(one).eq_ignore_ascii_case(b"websocket") => {
+            (head.method() == "GET").then_some(Upgrade::WebSocket)
+        }
         (Some(one), None) => Some(Upgrade::Other(one)),
         (Some(_), Some(_)) => Some(Upgrade::Other(Span::default())),
         (None, _) => None,
     };
-    let expects = head.first(FieldKind::Expect).is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    let mut expects = false;
+    for value in head.all(FieldKind::Expect) {
+        if !value.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Failure::Expectation);
+        }
+        expects = true;
+    }
     exchange.normal.close = close;
     exchange.normal.upgrade = asked.filter(|_| upgrade);
     exchange.normal.expects_continue = expects;
+    Ok(())
+}
+
+/// A token of ours ends here, so one may stand beside what is meant for the upstream; two of a kind may not.
+fn credentials(exchange: &Exchange) -> Result<(), Failure> {
+    let mut values = exchange.head.all(FieldKind::Authorization);
+    let (Some(first), Some(second)) = (values.next(), values.next()) else { return Ok(()) };
+    let of_a_kind = own_credentials(first).is_some() == own_credentials(second).is_some();
+    match of_a_kind || values.next().is_some() {
+        true => Err(Failure::Credentials),
+        false => Ok(()),
+    }
 }
 
 /// The forms of RFC 9112 section 3.2 that are served: origin-form and absolute-form, and `OPTIONS *`.
@@ -74,7 +96,8 @@ fn target(exchange: &mut Exchange) -> Result<(), Failure> {
     let host = host(exchange)?;
     let span = exchange.head.target_span();
     let target = exchange.head.target();
-    if exchange.method() == "CONNECT" {
+    // CONNECT makes a tunnel; TRACE would send the client what we vouch for to the upstream.
+    if matches!(exchange.method(), "CONNECT" | "TRACE" | "TRACK") {
         return Err(Failure::MethodRefused);
     }
     let (authority, start) = match target.first() {

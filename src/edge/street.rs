@@ -14,6 +14,7 @@ use super::exchange::{Client, Exchange};
 use super::failure::Failure;
 use super::route::Way;
 use super::wire::{self, Reader, TlsError, Writer};
+use super::tls::Failed;
 use super::worker::{Held, Worker};
 use super::{accept, authorize, client_certificate, portal, record, relay, respond, route, sanitize, session};
 use crate::edge::deadline::Deadline;
@@ -108,12 +109,18 @@ async fn open(
                 (who.server_name, who.was_asked) = (agreed.server_name, agreed.was_asked);
                 who.certificate = agreed.certificate;
             }
-            Err(error) => {
+            Err(Failed { error, server_name }) => {
                 let is_late = deadline.fired();
                 let result = if is_late { "timeout" } else { tls_result(&error) };
                 let cause = if is_late { late(worker, "tls_handshake_timeout") } else { result };
                 worker.cells.tls_handshake("none", result);
-                tracing::info!(ip = %address.ip(), cause, "downstream-transport-failure-reason" = %error, "listener connection failure");
+                tracing::info!(
+                    ip = %address.ip(),
+                    cause,
+                    "tls-sni-hostname" = server_name.as_deref(),
+                    "downstream-transport-failure-reason" = %error,
+                    "listener connection failure"
+                );
                 return None;
             }
         }

@@ -41,7 +41,7 @@ impl Edge {
             index: 0,
             cpu: None,
             driver,
-            listener,
+            listeners: vec![listener],
             tls: Arc::new(tls::Tls::new(door.feed.clone()).unwrap()),
             door,
             metrics: Catalogue::new(),

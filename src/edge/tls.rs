@@ -44,6 +44,19 @@ pub struct Agreed {
     pub certificate: Option<Rc<Shown>>,
 }
 
+/// Why TLS with a client came to nothing.
+pub struct Failed {
+    pub error: TlsError,
+    /// The name that the client asked for, where it was read ahead.
+    pub server_name: Option<String>,
+}
+
+impl From<TlsError> for Failed {
+    fn from(error: TlsError) -> Self {
+        Failed { error, server_name: None }
+    }
+}
+
 /// What every worker serves with: TLS 1.2 and 1.3, certificates by server name from the current plan, stateless
 /// resumption with keys that live in this process only.
 pub struct Tls {
@@ -71,12 +84,25 @@ impl Tls {
         writer: &mut Writer,
         mut early: Vec<u8>,
         now: i64,
-    ) -> Result<Agreed, TlsError> {
+    ) -> Result<Agreed, Failed> {
         let index = &plan.client_certificates;
-        let ask = match index.is_empty() {
-            true => Ask::NONE,
-            false => index.find(client_certificate::server_name(reader, &mut early).await?.as_deref()),
-        };
+        if index.is_empty() {
+            return Ok(self.agree(index, Ask::NONE, reader, writer, early, now).await?);
+        }
+        let server_name = client_certificate::server_name(reader, &mut early).await?;
+        let ask = index.find(server_name.as_deref());
+        self.agree(index, ask, reader, writer, early, now).await.map_err(|error| Failed { error, server_name })
+    }
+
+    async fn agree(
+        &self,
+        index: &Index,
+        ask: Ask,
+        reader: &mut Reader,
+        writer: &mut Writer,
+        early: Vec<u8>,
+        now: i64,
+    ) -> Result<Agreed, TlsError> {
         let session = Session::server(self.config(index, ask)?)?;
         let Handshake { version, is_h2, server_name, certificates, .. } =
             wire::handshake(reader, writer, session, early).await?;

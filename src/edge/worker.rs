@@ -38,7 +38,8 @@ pub struct Setup {
     /// The CPU to pin to; `None`: not pinned.
     pub cpu: Option<usize>,
     pub driver: Driver,
-    pub listener: std::net::TcpListener,
+    /// Each is accepted on by this worker; others may accept on the same socket.
+    pub listeners: Vec<std::net::TcpListener>,
     pub door: EdgeDoor,
     pub tls: Arc<Tls>,
     pub metrics: Arc<Catalogue>,
@@ -144,7 +145,10 @@ impl Worker {
 /// Runs a worker on the calling thread until it has stopped and drained.
 pub fn run(setup: Setup) -> io::Result<()> {
     if let Some(cpu) = setup.cpu {
-        affinity::pin(cpu)?;
+        // A fence may forbid it (systemd's `@resources`); the kernel then moves the thread as it likes.
+        if let Err(error) = affinity::pin(cpu) {
+            tracing::warn!(worker = setup.index, cpu, %error, "a worker could not be pinned to its CPU");
+        }
     }
     let driver = setup.driver;
     driver::block_on(driver, live(setup))?
@@ -152,10 +156,14 @@ pub fn run(setup: Setup) -> io::Result<()> {
 
 async fn live(setup: Setup) -> io::Result<()> {
     let worker = Worker::new(&setup);
-    let listener = Rc::new(Listener::new(setup.listener, setup.driver)?);
-    crate::net::spawn(accept::serve(worker.clone(), listener.clone()));
+    let mut listeners = Vec::with_capacity(setup.listeners.len());
+    for listener in setup.listeners {
+        let listener = Rc::new(Listener::new(listener, setup.driver)?);
+        crate::net::spawn(accept::serve(worker.clone(), listener.clone()));
+        listeners.push(listener);
+    }
     tick(&worker, &setup.stop).await;
-    drain::drain(&worker, &listener).await;
+    drain::drain(&worker, listeners).await;
     worker.cells.flush();
     Ok(())
 }
@@ -168,6 +176,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         if stop.load(Ordering::Acquire) {
             return;
         }
+        worker.door.board.beat(worker.index);
         worker.clock.advance();
         let now_ms = worker.clock.now_ms();
         worker.deadlines.sweep(now_ms);

@@ -49,6 +49,11 @@ pub fn is_ours(found: &[u8], name: &str) -> bool {
     !name.is_empty() && (behind(bare) || behind(found))
 }
 
+/// Whether a `Set-Cookie` value sets a cookie of ours (see [`is_ours`]).
+pub fn sets_ours(value: &[u8], name: &str) -> bool {
+    raw_pairs(value).next().is_some_and(|pair| is_ours(split(pair).0, name))
+}
+
 /// The pairs as they stand, without surrounding white space and without empty ones.
 fn raw_pairs(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b';').map(trim).filter(|pair| !pair.is_empty())

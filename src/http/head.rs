@@ -244,10 +244,15 @@ impl RequestHead {
     }
 }
 
-/// Whether the first line ends in `HTTP/` and two numbers, so that it is a request of another version rather than none.
+/// Whether the first line is three words, the last of them `HTTP/` and two numbers, so that it is a request of another
+/// version rather than none.
 fn names_a_version(bytes: &[u8]) -> bool {
     let end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
-    matches!(bytes[..end], [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+    let mut words = bytes[..end].split(|byte| *byte == b' ');
+    let (Some(_), Some(_), Some(version), None) = (words.next(), words.next(), words.next(), words.next()) else {
+        return false;
+    };
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
@@ -311,7 +316,9 @@ mod tests {
             assert!(parse(hostile).is_err(), "{hostile:?}");
         }
         assert_eq!(parse("GET / HTTP/2.0\r\nHost: a\r\n\r\n").unwrap_err(), HeadError::Version);
-        assert_eq!(parse("PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\n\r\n").unwrap_err(), HeadError::RequestLine);
+        for line in ["PROXY TCP4 1.1.1.1 2.2.2.2 1 2", "GET /a b HTTP/1.1", "GET  HTTP/1.1"] {
+            assert_eq!(parse(&format!("{line}\r\n\r\n")).unwrap_err(), HeadError::RequestLine, "{line}");
+        }
     }
 
     #[test]

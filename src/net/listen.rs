@@ -1,9 +1,12 @@
 //! Listening sockets: each worker has its own, in one SO_REUSEPORT group.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use monoio::io::{CancelHandle, Canceller};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::driver::Driver;
@@ -28,34 +31,59 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENT_MAX).with_interval(ASKED_EVERY))?;
+    prepare(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
+/// Takes over a listening TCP socket that somebody else bound; anything else is refused.
+pub fn adopt(descriptor: OwnedFd) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::from(descriptor);
+    let is_internet = matches!(socket.domain()?, Domain::IPV4 | Domain::IPV6);
+    if !is_internet || socket.r#type()? != Type::STREAM || !socket.is_listener()? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a listening TCP socket"));
+    }
+    prepare(&socket)?;
+    Ok(socket.into())
+}
+
+fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENT_MAX).with_interval(ASKED_EVERY))
+}
+
 /// A listener on this worker's runtime.
-pub struct Listener(monoio::net::TcpListener);
+pub struct Listener {
+    socket: monoio::net::TcpListener,
+    stop: Cell<Canceller>,
+    /// Cancelled by [`Listener::stop`].
+    stopped: CancelHandle,
+}
 
 impl Listener {
     pub fn new(listener: std::net::TcpListener, driver: Driver) -> io::Result<Self> {
         // The ring waits by itself on a blocking descriptor; epoll needs a non-blocking one.
         listener.set_nonblocking(driver == Driver::Epoll)?;
-        Ok(Listener(monoio::net::TcpListener::from_std(listener)?))
+        let stop = Canceller::new();
+        let stopped = stop.handle();
+        let stop = Cell::new(stop);
+        Ok(Listener { socket: monoio::net::TcpListener::from_std(listener)?, stop, stopped })
     }
 
     /// The next connection. Must be awaited to its end: dropping it could leak the accepted descriptor. To stop, call
     /// [`Listener::stop`]: the waiting accept then returns an error.
     pub async fn accept(&self) -> io::Result<(tcp::Stream, SocketAddr)> {
-        let (stream, peer) = self.0.accept().await?;
+        let (stream, peer) = self.socket.cancelable_accept(self.stopped.clone()).await?;
         Ok((tcp::Stream::new(stream), peer))
     }
 
-    /// Ends a waiting accept.
+    /// Ends a waiting accept, and every later one. The socket is not shut down: the service manager may hold it too, for
+    /// the process that comes after this one.
     pub fn stop(&self) {
-        let _ = rustix::net::shutdown(self.borrow(), rustix::net::Shutdown::Both);
+        // What comes back would serve further accepts; there shall be none.
+        drop(self.stop.take().cancel());
     }
 
     /// The number that the next descriptor of this process would get: at least so many are in use.
@@ -66,7 +94,7 @@ impl Listener {
 
     fn borrow(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::{AsRawFd, BorrowedFd};
-        // SAFETY: the descriptor is open as long as `self.0` lives.
-        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
+        // SAFETY: the descriptor is open as long as `self.socket` lives.
+        unsafe { BorrowedFd::borrow_raw(self.socket.as_raw_fd()) }
     }
 }

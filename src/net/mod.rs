@@ -9,6 +9,7 @@
 pub mod affinity;
 pub mod descriptors;
 pub mod driver;
+pub mod inherit;
 pub mod listen;
 pub mod tcp;
 pub mod timer;

@@ -119,7 +119,7 @@ fn exit_codes_of_wrong_usage() {
     assert_eq!(run(&["no-such-command"]).status.code(), Some(2));
     assert_eq!(run(&["--help"]).status.code(), Some(0));
     let missing = run(&["run", "--config", "/nonexistent/vallum.yaml"]);
-    assert_eq!(missing.status.code(), Some(1));
+    assert_eq!(missing.status.code(), Some(78), "EX_CONFIG, which systemd does not restart after");
     assert!(String::from_utf8_lossy(&missing.stderr).contains("/nonexistent/vallum.yaml"), "{missing:?}");
 }
 

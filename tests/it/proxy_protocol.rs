@@ -35,6 +35,12 @@ fn ipv6() -> Vec<u8> {
     [address(9), address(1), vec![0x0f, 0xa0, 1, 0xbb]].concat()
 }
 
+/// Addresses and ports of TCP over IPv6 that are those of IPv4: ::ffff:203.0.113.9 to ::ffff:192.0.2.1.
+fn mapped() -> Vec<u8> {
+    let address = |ip: [u8; 4]| [&[0; 10][..], &[0xff, 0xff], &ip].concat();
+    [address([203, 0, 113, 9]), address([192, 0, 2, 1]), vec![0x0f, 0xa0, 1, 0xbb]].concat()
+}
+
 fn tlv(kind: u8, value: &[u8]) -> Vec<u8> {
     [&[kind][..], &u16::try_from(value.len()).unwrap().to_be_bytes(), value].concat()
 }
@@ -66,6 +72,19 @@ fn headers_that_are_believed() {
         ("v2 with TLVs", v2(1, 0x11, &[ipv4(), tlvs].concat()), "203.0.113.9"),
         ("v2 with NOOP TLVs", v2(1, 0x11, &[ipv4(), tlv(4, &[]), tlv(4, &[1])].concat()), "203.0.113.9"),
         ("v2 with a checksum", with_checksum(true), "203.0.113.9"),
+        (
+            "v2 with a TLV of TLS",
+            v2(1, 0x11, &[ipv4(), tlv(0x20, &[&[1, 0, 0, 0, 0], &tlv(0x21, b"TLSv1.3")[..]].concat())].concat()),
+            "203.0.113.9",
+        ),
+        ("v2 UNSPEC", v2(1, 0, &[]), "127.0.0.1"),
+        ("v2 UNSPEC with bytes", v2(1, 0, &ipv4()), "127.0.0.1"),
+        ("v2 UDP4", v2(1, 0x12, &ipv4()), "127.0.0.1"),
+        ("v2 UDP6", v2(1, 0x22, &ipv6()), "127.0.0.1"),
+        ("v2 UNIX stream", v2(1, 0x31, &[b'/'; 216]), "127.0.0.1"),
+        ("v2 UNIX datagram", v2(1, 0x32, &[b'/'; 216]), "127.0.0.1"),
+        ("v2 LOCAL of an unknown family", v2(0, 0x77, &[1, 2, 3]), "127.0.0.1"),
+        ("v2 IPv4 in IPv6", v2(1, 0x21, &mapped()), "203.0.113.9"),
     ];
     let upstream = Upstream::echo();
     let vallum = start(&upstream, json!({}));
@@ -118,6 +137,16 @@ fn headers_that_close_the_connection_and_are_counted() {
         ("v2 with a TLV cut in its length", v2(1, 0x11, &[ipv4(), vec![1, 0]].concat())),
         ("v2 with a wrong checksum", with_checksum(false)),
         ("v2 of an unknown family", v2(1, 0x51, &ipv4())),
+        ("v2 of an unknown protocol", v2(1, 0x13, &ipv4())),
+        ("v2 of a family without protocol", v2(1, 0x10, &ipv4())),
+        ("v2 UDP4 with addresses too short", v2(1, 0x12, &ipv4()[..11])),
+        ("v2 UNIX with addresses too short", v2(1, 0x31, &[b'/'; 100])),
+        ("v2 with an identifier too long", v2(1, 0x11, &[ipv4(), tlv(5, &[1; 129])].concat())),
+        ("v2 with a TLV of TLS cut short", v2(1, 0x11, &[ipv4(), tlv(0x20, &[1, 0, 0, 0])].concat())),
+        (
+            "v2 with a broken TLV within that of TLS",
+            v2(1, 0x11, &[ipv4(), tlv(0x20, &[1, 0, 0, 0, 0, 0x21, 0, 9])].concat()),
+        ),
         ("v2 at the largest length", v2(1, 0x11, &vec![0; 65_535])),
     ];
     let upstream = Upstream::echo();
@@ -152,9 +181,13 @@ fn a_header_cut_short_closes_without_an_answer() {
 fn a_second_header_is_no_request() {
     let upstream = Upstream::echo();
     let vallum = start(&upstream, json!({}));
-    let twice = [v2(1, 0x11, &ipv4()), v2(1, 0x11, &ipv4()), get(HOST, "/", "").into_bytes()].concat();
-    let answer = vallum.connect().send(twice).finish().drain();
-    assert!(!answer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&answer));
+    let line = b"PROXY TCP4 203.0.113.9 192.0.2.1 4000 443\r\n".to_vec();
+    let (v1, v2) = (|| line.clone(), || v2(1, 0x11, &ipv4()));
+    for (first, second) in [(v2(), v2()), (v2(), v1()), (v1(), v2()), (v1(), v1())] {
+        let twice = [first, second, get(HOST, "/", "").into_bytes()].concat();
+        let answer = vallum.connect().send(twice).drain();
+        assert!(!answer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&answer));
+    }
     assert!(upstream.requests().is_empty());
 }
 

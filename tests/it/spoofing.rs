@@ -157,6 +157,111 @@ fn forwarding_fields_are_ours() {
 }
 
 #[test]
+fn words_about_another_client_or_target_end_here() {
+    let upstream = Upstream::echo();
+    let vallum = Vallum::public(&upstream);
+    let names = [
+        "Forwarded",
+        "X-Forwarded",
+        "X-Forwarded-Host",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Server",
+        "X-Forwarded-Uri",
+        "X-Forwarded-User",
+        "X-Forwarded-Email",
+        "X-Forwarded-Client-Cert",
+        "X.Forwarded.For",
+        "X-Envoy-Original-Path",
+        "X-Envoy-Internal",
+        "X-Envoy-Expected-Rq-Timeout-Ms",
+        "X-Real-IP",
+        "X-Real.IP",
+        "X-Client-IP",
+        "X-Client-Cert",
+        "X-Cluster-Client-IP",
+        "X-Remote-IP",
+        "X-Remote-Addr",
+        "X-Originating-IP",
+        "True-Client-IP",
+        "Client-IP",
+        "X-Original-URL",
+        "X-Original-Uri",
+        "X-Original-Method",
+        "X-Rewrite-URL",
+        "X-Override-URL",
+        "X-Host",
+        "X-HTTP-Host-Override",
+        "X-HTTP-DestinationURL",
+        "X-Proxy-URL",
+        "Proxy",
+        "HTTP2-Settings",
+    ];
+    for name in names {
+        assert_gone(&vallum, &upstream, &format!("{name}: forged\r\n"));
+        assert_gone(&vallum, &upstream, &format!("{}: forged\r\n", name.to_lowercase()));
+    }
+}
+
+#[test]
+fn a_policy_on_methods_is_not_passed_by() {
+    let upstream = Upstream::echo();
+    let policy = json!([{"allow": {"and": [{"http_method": {"in": ["GET", "POST"]}}]}}]);
+    let routes = json!([
+        {"from": "https://judged.example.com", "to": upstream.url(), "policy": policy},
+        public_route(HOST, json!(upstream.url())),
+    ]);
+    let vallum = Vallum::start(clear(routes));
+    for name in ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "x-http-method.override"] {
+        let fields = format!("{name}: DELETE\r\n");
+        for (host, kept) in [("judged.example.com", false), (HOST, true)] {
+            let request = get(host, "/", &fields).replace("GET", "POST");
+            assert_eq!(vallum.connect().ask(request).status, 200, "{name}");
+            assert_eq!(upstream.requests().last().unwrap().has(name), kept, "{host} {name}");
+        }
+    }
+    assert_eq!(vallum.connect().ask(get("judged.example.com", "/", "").replace("GET", "DELETE")).status, 403);
+}
+
+#[test]
+fn two_credentials_of_a_kind_are_refused() {
+    let upstream = Upstream::echo();
+    let vallum = Vallum::public(&upstream);
+    for (fields, passes) in [
+        ("Authorization: Basic eA==\r\nAuthorization: Basic eQ==\r\n", false),
+        ("Authorization: Pomerium a\r\nAuthorization: Bearer Pomerium-b\r\n", false),
+        ("Authorization: Pomerium a\r\nAuthorization: Basic eA==\r\nAuthorization: Basic eQ==\r\n", false),
+        ("Authorization: Pomerium a\r\nAuthorization: Basic eA==\r\n", true),
+        ("Authorization: Basic eA==\r\nAuthorization: Pomerium a\r\n", true),
+    ] {
+        let request = passed_on(&vallum, &upstream, fields);
+        assert_eq!(request.is_some(), passes, "{fields}");
+        assert!(request.is_none_or(|request| request.header("authorization") == "Basic eA=="), "{fields}");
+    }
+}
+
+#[test]
+fn an_upstream_sets_no_cookie_of_ours() {
+    let cookies = [
+        "_pomerium=forged",
+        "_pomerium=forged; Path=/; HttpOnly",
+        " _pomerium = forged",
+        "__Host-_pomerium=forged",
+        "_pomerium_csrf=forged",
+        "_pomerium_pkce_x=forged",
+    ];
+    let lines: String = cookies.iter().map(|cookie| format!("Set-Cookie: {cookie}\r\n")).collect();
+    let upstream = Upstream::answering(format!(
+        "HTTP/1.1 200 OK\r\n{lines}Set-Cookie: own=_pomerium=x\r\nset-cookie: _pomerium_other=y\r\n\
+         X-Pomerium-Intercepted-Response: true\r\nContent-Length: 0\r\n\r\n"
+    ));
+    let vallum = Vallum::public(&upstream);
+    let answer = vallum.connect().ask(get(HOST, "/", ""));
+    assert_eq!(answer.all("set-cookie"), ["own=_pomerium=x", "_pomerium_other=y"]);
+    assert_eq!(answer.header("x-pomerium-intercepted-response"), "");
+}
+
+#[test]
 fn the_upstream_is_asked_by_its_own_name_unless_the_clients_is_kept() {
     let upstream = Upstream::echo();
     let kept = and(public_route("kept.example.com", json!(upstream.url())), json!({"preserve_host_header": true}));

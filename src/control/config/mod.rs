@@ -5,6 +5,7 @@
 //! | `source`    | files to bounded text                                                               |
 //! | `text`      | text to a tree of values with their places                                          |
 //! | `layers`    | the environment over the file                                                       |
+//! | `credentials` | secrets that the service manager hands over, where nothing else gives them        |
 //! | `catalogue` | every key: used, not yet, old, removed; the nearest one to a misspelt one           |
 //! | `sections`  | the tree to plain types: what was typed                                             |
 //! | `check`     | what it means: parts of the plan                                                    |
@@ -13,6 +14,7 @@
 
 mod catalogue;
 mod check;
+mod credentials;
 mod duration;
 mod hash;
 mod layers;
@@ -64,7 +66,8 @@ fn load_with(
     generation: u64,
     fallback: &check::Fallback,
 ) -> Result<Loaded, Problems> {
-    let desk = section::Desk::default();
+    let files = source::Files::beside(credentials::folder(env));
+    let desk = section::Desk { files, ..section::Desk::default() };
     let text = match file.map(source::text).transpose() {
         Ok(text) => text,
         Err(error) => {
@@ -101,6 +104,7 @@ fn build(
         None => Vec::new(),
     };
     let entries = layers::overlay(entries, env, desk);
+    let entries = credentials::overlay(entries, env);
     let sections = sections::read(&entries, env, desk);
     let (mut plan, level) = check::check(&sections, fallback, generation, desk)?;
     plan.checksum = checksum(&entries, env, desk);

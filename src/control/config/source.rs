@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::credentials;
 use super::hash::Fnv;
 
 /// Largest configuration file, in bytes.
@@ -57,15 +58,25 @@ fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, SourceError> {
 
 /// The files that a configuration names: watched for changes, part of the checksum.
 #[derive(Debug, Default)]
-pub(super) struct Files(RefCell<Vec<(PathBuf, u64)>>);
+pub(super) struct Files {
+    /// Each file that was asked for, and a sum over its content.
+    asked: RefCell<Vec<(PathBuf, u64)>>,
+    credentials: Option<PathBuf>,
+}
 
 impl Files {
-    /// The content of a named file. The path is relative to the working directory.
+    /// Files of which some are credentials in that folder.
+    pub(super) fn beside(credentials: Option<PathBuf>) -> Files {
+        Files { credentials, ..Files::default() }
+    }
+
+    /// The content of a named file. The path is relative to the working directory; a bare name may be that of a credential.
     pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
-        let path = PathBuf::from(path);
+        let credential = credentials::named(self.credentials.as_deref(), path);
+        let path = credential.unwrap_or_else(|| PathBuf::from(path));
         let content = bytes(&path, NAMED_FILE_BYTES_MAX);
         let sum = Fnv::new().part(content.as_deref().unwrap_or_default()).sum();
-        self.0.borrow_mut().push((path, sum));
+        self.asked.borrow_mut().push((path, sum));
         content
     }
 
@@ -77,7 +88,7 @@ impl Files {
 
     /// A sum over the contents of all files read so far, in a fixed order.
     pub(super) fn sum(&self) -> u64 {
-        let mut files = self.0.borrow().clone();
+        let mut files = self.asked.borrow().clone();
         files.sort();
         files.dedup();
         files.iter().fold(Fnv::new(), |sum, (_, content)| sum.part(&content.to_le_bytes())).sum()
@@ -85,7 +96,7 @@ impl Files {
 
     /// Every file that was asked for, also those that could not be read, sorted.
     pub(super) fn finish(self) -> Vec<PathBuf> {
-        let mut paths: Vec<PathBuf> = self.0.into_inner().into_iter().map(|(path, _)| path).collect();
+        let mut paths: Vec<PathBuf> = self.asked.into_inner().into_iter().map(|(path, _)| path).collect();
         paths.sort();
         paths.dedup();
         paths

@@ -5,14 +5,14 @@
 //! a header at all is for the caller to know; what stands behind the header is the stream.
 //!
 //! `ppp` does the parsing. Around it stand the gates that it lacks: version 1 is parsed only once its line is
-//! complete, ports hold digits only, version 2 is bounded, and its CRC32C is verified.
+//! complete, ports hold digits only, version 2 is bounded, and its TLVs are checked.
 
 mod read;
 #[cfg(test)]
 mod tests;
+mod tlv;
 
 use std::net::SocketAddr;
-use std::ops::Range;
 
 use ppp::{v1, v2};
 pub use read::{Refused, read};
@@ -26,9 +26,8 @@ pub const MAX_V2_LEN: usize = V2_FIXED_LEN + 4096;
 const V2_FIXED_LEN: usize = 16;
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const V1_SIGNATURE: &[u8] = b"PROXY ";
-/// The type byte of the checksum TLV, and the length of its value.
-const CRC32C_TYPE: u8 = 0x03;
-const CRC32C_LEN: usize = 4;
+/// Families and protocols of version 2 (section 2.2): none; TCP and UDP over IPv4 and IPv6; streams and datagrams of Unix.
+const V2_FAMILIES: [u8; 7] = [0x00, 0x11, 0x12, 0x21, 0x22, 0x31, 0x32];
 
 /// What the bytes read so far amount to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +37,8 @@ pub enum Preface {
     /// A whole header of `consumed` bytes.
     Done {
         consumed: usize,
-        /// Who connected to the peer; `None` if the header does not say (`LOCAL`, `UNKNOWN`, `UNSPEC`): then the
-        /// connection's own address counts.
+        /// Who connected to the peer; `None` if the header does not say (`LOCAL`, `UNKNOWN`, `UNSPEC`) or speaks of
+        /// something else than TCP: then the connection's own address counts.
         source: Option<SocketAddr>,
         /// What was connected to; `None` together with `source`.
         destination: Option<SocketAddr>,
@@ -59,7 +58,7 @@ pub enum PrefaceError {
     TooLong,
     #[error("the checksum in the PROXY protocol header does not match its bytes")]
     Checksum,
-    #[error("the PROXY protocol header speaks of an address family or protocol other than TCP over IPv4 or IPv6")]
+    #[error("the PROXY protocol header names an address family or protocol that there is not")]
     Family,
 }
 
@@ -180,7 +179,7 @@ fn parse_v2(buf: &[u8]) -> Result<Preface, PrefaceError> {
         Some(_) => return Err(PrefaceError::Malformed),
     };
     // For LOCAL the family is to be ignored.
-    if !is_local && buf.get(V2_SIGNATURE.len() + 1).is_some_and(|family| !matches!(family, 0x00 | 0x11 | 0x21)) {
+    if !is_local && buf.get(V2_SIGNATURE.len() + 1).is_some_and(|family| !V2_FAMILIES.contains(family)) {
         return Err(PrefaceError::Family);
     }
     let Some(len) = v2_len(buf)? else { return Ok(Preface::Incomplete) };
@@ -189,19 +188,25 @@ fn parse_v2(buf: &[u8]) -> Result<Preface, PrefaceError> {
         return Ok(unnamed(len));
     }
     let header = v2::Header::try_from(whole).map_err(|_| PrefaceError::Malformed)?;
-    let (source, destination): (SocketAddr, SocketAddr) = match header.addresses {
+    let ends: Option<(SocketAddr, SocketAddr)> = match header.addresses {
         // Its address block has no known length, so no TLV can be found in it either.
         v2::Addresses::Unspecified => return Ok(unnamed(len)),
-        v2::Addresses::Unix(_) => return Err(PrefaceError::Family),
+        v2::Addresses::Unix(_) => None,
         v2::Addresses::IPv4(ip) => {
-            ((ip.source_address, ip.source_port).into(), (ip.destination_address, ip.destination_port).into())
+            Some(((ip.source_address, ip.source_port).into(), (ip.destination_address, ip.destination_port).into()))
         }
         v2::Addresses::IPv6(ip) => {
-            ((ip.source_address, ip.source_port).into(), (ip.destination_address, ip.destination_port).into())
+            Some(((ip.source_address, ip.source_port).into(), (ip.destination_address, ip.destination_port).into()))
         }
     };
-    verify_checksum(whole, &header)?;
-    Ok(Preface::Done { consumed: len, source: Some(source), destination: Some(destination) })
+    tlv::check(whole, &header)?;
+    // What is no TCP is read as UNSPEC, as section 2.2 asks of receivers that have no use for it.
+    Ok(match ends.filter(|_| header.protocol == v2::Protocol::Stream) {
+        None => unnamed(len),
+        Some((source, destination)) => {
+            Preface::Done { consumed: len, source: Some(source), destination: Some(destination) }
+        }
+    })
 }
 
 /// The length of the whole header, once its length field is there.
@@ -211,32 +216,5 @@ fn v2_len(buf: &[u8]) -> Result<Option<usize>, PrefaceError> {
     match len <= MAX_V2_LEN {
         true => Ok(Some(len)),
         false => Err(PrefaceError::TooLong),
-    }
-}
-
-/// Reads all TLVs, which must fill the header exactly, and verifies the checksum if there is one.
-fn verify_checksum(whole: &[u8], header: &v2::Header<'_>) -> Result<(), PrefaceError> {
-    let mut at = whole.len() - header.tlv_bytes().len();
-    let mut checksum: Option<Range<usize>> = None;
-    for tlv in header.tlvs() {
-        let tlv = tlv.map_err(|_| PrefaceError::Malformed)?;
-        let value = at + 3..at + 3 + tlv.len();
-        at = value.end;
-        if tlv.kind == CRC32C_TYPE {
-            if checksum.is_some() || tlv.len() != CRC32C_LEN {
-                return Err(PrefaceError::Malformed);
-            }
-            checksum = Some(value);
-        }
-    }
-    let Some(place) = checksum else { return Ok(()) };
-    let stated = whole[place.clone()].iter().fold(0u32, |sum, &byte| sum << 8 | u32::from(byte));
-    // The checksum is taken over the whole header, its own bytes being nought.
-    let sum = crc32c::crc32c(&whole[..place.start]);
-    let sum = crc32c::crc32c_append(sum, &[0; CRC32C_LEN]);
-    let sum = crc32c::crc32c_append(sum, &whole[place.end..]);
-    match sum == stated {
-        true => Ok(()),
-        false => Err(PrefaceError::Checksum),
     }
 }

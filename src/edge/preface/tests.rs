@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::PrefaceError::{Checksum, Family, Malformed, Missing, TooLong};
+use super::tlv::CRC32C as CRC32C_TYPE;
 use super::*;
 
 const V4_ADDRESSES: &[u8] = &[192, 0, 2, 1, 198, 51, 100, 2, 0x30, 0x39, 0x01, 0xbb];
@@ -176,7 +177,16 @@ fn version_2_headers() {
     let header = v2(0x21, 0x21, &v6_addresses);
     assert_done(&header, named(header.len(), "[2001:db8::1]:12345", "[::1]:443"));
 
-    let tlvs = [tlv(0x01, b"h2"), tlv(0x02, b"app.example"), tlv(0x04, b""), tlv(0x05, &[7; 128]), tlv(0xee, b"x")];
+    let ssl = [&[7, 0, 0, 0, 0][..], &tlv(0x21, b"TLSv1.3"), &tlv(0x22, b"somebody")].concat();
+    let tlvs = [
+        tlv(0x20, &ssl),
+        tlv(0x20, &[0; 5]),
+        tlv(0x01, b"h2"),
+        tlv(0x02, b"app.example"),
+        tlv(0x04, b""),
+        tlv(0x05, &[7; 128]),
+        tlv(0xee, b"x"),
+    ];
     for header in [v4(b""), v4(&tlvs.concat()), v4(&tlv(0x04, &[0; 4000])), checked(b"", b"")] {
         assert_done(&header, v4_named(&header));
     }
@@ -195,6 +205,13 @@ fn version_2_headers_that_name_nobody() {
     for block in [&b""[..], b"x", V4_ADDRESSES, &[0xff; 300]] {
         for (command, family) in [(0x20, 0x00), (0x20, 0x11), (0x20, 0x21), (0x20, 0x31), (0x21, 0x00)] {
             let header = v2(command, family, block);
+            assert_done(&header, unnamed(header.len()));
+        }
+    }
+    // Combinations that exist and are no TCP fall back to UNSPEC.
+    for (family, len) in [(0x12, 12), (0x22, 36), (0x31, 216), (0x32, 216)] {
+        for block in [vec![1; len], [vec![1; len], tlv(0x04, b"")].concat()] {
+            let header = v2(0x21, family, &block);
             assert_done(&header, unnamed(header.len()));
         }
     }
@@ -222,6 +239,18 @@ fn version_2_refusals() {
         (v4(b"\x04\x00\x01"), Malformed),
         (v4(b"\x04\xff\xffabc"), Malformed),
         (v4(&[tlv(1, b"h2"), b"\x04\x00\x02a".to_vec()].concat()), Malformed),
+        (v2(0x21, 0x12, &V4_ADDRESSES[..11]), Malformed),
+        (v2(0x21, 0x22, &[0; 35]), Malformed),
+        (v2(0x21, 0x31, &[0; 215]), Malformed),
+        (v2(0x21, 0x32, b""), Malformed),
+        (v2(0x21, 0x12, &[V4_ADDRESSES, b"\x04\x00\x01"].concat()), Malformed),
+        (v2(0x21, 0x31, &[&[0; 216][..], &tlv(CRC32C_TYPE, b"abcd")].concat()), Checksum),
+        (v4(&tlv(0x02, &[b'a'; 256])), Malformed),
+        (v4(&tlv(0x05, &[0; 129])), Malformed),
+        (v4(&tlv(0x20, b"")), Malformed),
+        (v4(&tlv(0x20, &[1, 0, 0, 0])), Malformed),
+        (v4(&tlv(0x20, &[1, 0, 0, 0, 0, 0x21])), Malformed),
+        (v4(&tlv(0x20, &[&[1, 0, 0, 0, 0], &tlv(0x21, b"TLSv1.3")[..8]].concat())), Malformed),
         (v4(&tlv(CRC32C_TYPE, b"")), Malformed),
         (v4(&tlv(CRC32C_TYPE, b"abc")), Malformed),
         (v4(&tlv(CRC32C_TYPE, b"abcde")), Malformed),
@@ -231,8 +260,7 @@ fn version_2_refusals() {
     for (bytes, expected) in cases {
         assert_refused(&bytes, expected);
     }
-    let taken = [0x00, 0x11, 0x21];
-    for family in (0..=255u8).filter(|family| !taken.contains(family)) {
+    for family in (0..=255u8).filter(|family| !V2_FAMILIES.contains(family)) {
         assert_refused(&v2(0x21, family, &[0; 216]), Family);
     }
 }

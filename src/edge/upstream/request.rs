@@ -49,6 +49,10 @@ pub fn write_head(
             out.extend_from_slice(b"\r\n");
         }
         BodyLength::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        // Where a body is usual, its absence is said (RFC 9110 section 8.6): some servers answer 411 otherwise.
+        BodyLength::None if matches!(exchange.method(), "POST" | "PUT" | "PATCH") => {
+            out.extend_from_slice(b"content-length: 0\r\n");
+        }
         BodyLength::None | BodyLength::UntilClose => {}
     }
     if let Some(protocol) = exchange.upgrade_name() {
@@ -138,6 +142,8 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
         K::ProxyAuthenticate | K::ProxyAuthorization | K::Te | K::Trailer | K::Upgrade | K::Expect => {}
         K::Identity | K::ForwardedFor | K::ForwardedProto | K::ForwardedHost | K::ForwardedOther => {}
         K::RequestId => {}
+        // The upstream shall not take the request for one that the policy was not asked about.
+        _ if route.policy.asks_method() && fields::overrides_method(name) => {}
         // Names that some servers would take for one of the above are no names of the client's own.
         K::Underscore if !passes_with_underscore(exchange, name) => {}
         K::Cookie => {

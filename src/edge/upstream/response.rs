@@ -7,6 +7,8 @@ use crate::edge::codec::HeadSink;
 use crate::edge::codec::mux::Stream;
 use crate::edge::exchange::Exchange;
 use crate::edge::failure::Failure;
+use crate::edge::respond::INTERCEPTED;
+use crate::http::cookie;
 use crate::http::fields::{self, FieldKind};
 use crate::http::framing::{self, BodyLength};
 use crate::http::head::{End, FIELDS_MAX, find_end, refusal};
@@ -106,7 +108,7 @@ fn translate(
     let keep_alive = version == 1 && body != BodyLength::UntilClose && !says_close(response);
     match head {
         HeadSink::H1(out) => write_head(exchange, route, response, status, body, close, out),
-        HeadSink::H2(stream) => send_head(route, response, status, body, stream)?,
+        HeadSink::H2(stream) => send_head(exchange, route, response, status, body, stream)?,
     }
     let is_event_stream = body != BodyLength::None && is_event_stream(response);
     Ok(Found::Final(Response { status, body, keep_alive, is_event_stream }, length))
@@ -158,7 +160,7 @@ fn write_head(
     out: &mut Vec<u8>,
 ) {
     write_status_line(status, out);
-    for (name, value) in kept(route, response, status, body) {
+    for (name, value) in kept(exchange, route, response, status, body) {
         line(out, name, &value);
     }
     for (name, value) in &route.response_headers {
@@ -170,6 +172,7 @@ fn write_head(
 
 /// The head on a stream of HTTP/2.
 fn send_head(
+    exchange: &Exchange,
     route: &Route,
     response: &httparse::Response<'_, '_>,
     status: u16,
@@ -181,7 +184,7 @@ fn send_head(
         BodyLength::Fixed(bytes) => Some((&b"content-length"[..], length.format(bytes).as_bytes())),
         _ => None,
     };
-    let theirs: Vec<(&[u8], Cow<'_, [u8]>)> = kept(route, response, status, body).collect();
+    let theirs: Vec<(&[u8], Cow<'_, [u8]>)> = kept(exchange, route, response, status, body).collect();
     let theirs = theirs.iter().map(|(name, value)| (*name, &**value));
     let ours = route.response_headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     stream
@@ -189,9 +192,10 @@ fn send_head(
         .map_err(|_| Failure::ClientGone)
 }
 
-/// The upstream's fields that go on to the client, some rewritten: not those of its connection, nor those that the route
-/// sets.
+/// The upstream's fields that go on to the client, some rewritten: not those of its connection, nor those that only we or
+/// the route may set.
 fn kept<'r>(
+    exchange: &'r Exchange,
     route: &'r Route,
     response: &'r httparse::Response<'_, '_>,
     status: u16,
@@ -212,6 +216,9 @@ fn kept<'r>(
             | FieldKind::Te
             | FieldKind::Trailer
             | FieldKind::Upgrade => true,
+            // Who may sign somebody in, as themselves or as another, are we.
+            FieldKind::SetCookie => cookie::sets_ours(header.value, &exchange.plan.identity.cookie.name),
+            FieldKind::Identity => name.eq_ignore_ascii_case(INTERCEPTED.as_bytes()),
             _ => nominates && is_nominated(response, name),
         };
         !hops && !route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()))

@@ -95,28 +95,42 @@ pub fn canonical_is_identity(name: &[u8]) -> bool {
     folds_onto_prefix(name, b"x-pomerium-")
 }
 
-/// Whether the name, folded, says something about earlier hops or about another target than the request line does.
+/// Whether the name, folded, says something about earlier hops, or about another target or client than the request line
+/// and the connection do. `Proxy` is there because CGI programs read it as `HTTP_PROXY`.
 pub fn is_forwarding(name: &[u8]) -> bool {
-    const PREFIXES: &[&[u8]] = &[b"x-forwarded-", b"x-envoy-", b"x-client-cert"];
-    const NAMES: &[&[u8]] = &[
-        b"forwarded",
+    const PREFIXES: &[&[u8]] = &[b"x-forwarded-", b"x-envoy-", b"x-client-cert", b"x-original-", b"x-rewrite-"];
+    const X_NAMES: &[&[u8]] = &[
         b"x-forwarded",
         b"x-real-ip",
         b"x-client-ip",
         b"x-cluster-client-ip",
-        b"x-original-url",
-        b"x-original-uri",
-        b"x-original-host",
-        b"x-rewrite-url",
+        b"x-remote-ip",
+        b"x-remote-addr",
+        b"x-originating-ip",
+        b"x-proxyuser-ip",
+        b"x-host",
+        b"x-http-host-override",
+        b"x-http-destinationurl",
+        b"x-override-url",
+        b"x-proxy-url",
     ];
+    const NAMES: &[&[u8]] = &[b"forwarded", b"proxy", b"client-ip", b"true-client-ip"];
     match name.first() {
         Some(b'x' | b'X') => {
             PREFIXES.iter().any(|prefix| folds_onto_prefix(name, prefix))
-                || NAMES.iter().any(|known| folds_onto(name, known))
+                || X_NAMES.iter().any(|known| folds_onto(name, known))
         }
-        Some(b'f' | b'F') => folds_onto(name, b"forwarded"),
+        Some(b'f' | b'F' | b'p' | b'P' | b'c' | b'C' | b't' | b'T') => {
+            NAMES.iter().any(|known| folds_onto(name, known))
+        }
         _ => false,
     }
+}
+
+/// Whether the name, folded, is one by which a client asks an upstream to take the request for one of another method.
+pub fn overrides_method(name: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[b"x-http-method-override", b"x-http-method", b"x-method-override"];
+    matches!(name.first(), Some(b'x' | b'X')) && NAMES.iter().any(|known| folds_onto(name, known))
 }
 
 /// Whether the field concerns one connection only (RFC 9110 section 7.6.1) and is never forwarded.

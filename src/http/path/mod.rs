@@ -106,6 +106,13 @@ pub fn normalize<'a>(raw: &'a [u8], rules: &PathRules) -> Result<Path<'a>, PathE
     rebuild(raw, rules)
 }
 
+/// `raw` with its escapes as the normal form spells them and its segments as they are: what a rule must look like that is
+/// compared with normal paths. Escaped slashes are those of [`EscapedSlashes::Keep`].
+pub fn spell(raw: &[u8], rules: &PathRules) -> Result<String, PathError> {
+    let rules = PathRules { escaped_slashes: EscapedSlashes::Keep, ..*rules };
+    ascii(&escape::spell(raw, &rules)?.text).map(str::to_owned)
+}
+
 /// Whether `query` (what stands behind `?`, or empty) may be forwarded as it is: no control bytes, no space, no `#`,
 /// nothing outside ASCII.
 pub fn query_is_clean(query: &[u8]) -> bool {

@@ -42,6 +42,7 @@ pub struct Policy {
     allow: Rules,
     deny: Rules,
     needs_session: bool,
+    asks_method: bool,
     /// What nobody comes to.
     nobody: Residual,
 }
@@ -84,8 +85,9 @@ impl Policy {
             problems.key("policy", |problems| rules.read(document, problems));
         }
         let needs_session = rules.allow.iter().chain(&rules.deny).any(rule::Rule::needs_session);
-        let mut policy =
-            Policy { allow: Rules::new(rules.allow), deny: Rules::new(rules.deny), needs_session, ..Policy::default() };
+        let asks_method = rules.allow.iter().chain(&rules.deny).any(rule::Rule::asks_method);
+        let (allow, deny) = (Rules::new(rules.allow), Rules::new(rules.deny));
+        let mut policy = Policy { allow, deny, needs_session, asks_method, ..Policy::default() };
         policy.nobody = policy.settle(None);
         problems.finish(policy)
     }
@@ -111,5 +113,10 @@ impl Policy {
     /// Whether a decision may depend on who is signed in. When false, [`Facts::session`] may be left out.
     pub fn needs_session(&self) -> bool {
         self.needs_session
+    }
+
+    /// Whether a decision may depend on the method.
+    pub fn asks_method(&self) -> bool {
+        self.asks_method
     }
 }

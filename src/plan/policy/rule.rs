@@ -121,6 +121,10 @@ impl Rule {
         }
         tally
     }
+
+    pub(super) fn asks_method(&self) -> bool {
+        self.criteria.iter().any(|criterion| matches!(criterion, Criterion::HttpMethod(_)))
+    }
 }
 
 /// Reasons of the results seen so far, those that held apart from those that failed. Every result has a reason, so that an

@@ -8,6 +8,7 @@ mod layer;
 mod level;
 mod line;
 mod list;
+mod object;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -21,6 +22,7 @@ pub use layer::set_level;
 pub use level::{Level, UnknownLevel};
 pub use line::{LINE_BYTES_MAX, VALUE_BYTES_MAX};
 pub use list::List;
+pub use object::Object;
 
 /// Most lines that may wait for the writing thread; one more is dropped and counted.
 pub const QUEUE_LINES_MAX: usize = 8192;

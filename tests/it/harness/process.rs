@@ -99,6 +99,19 @@ impl Process {
         wait_until("the last lines", || (Arc::strong_count(&self.lines) == 1).then(|| self.lines()))
     }
 
+    /// The status of each thread, as /proc tells it.
+    pub fn threads(&self) -> Vec<String> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("a living child");
+        threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("status")).ok()).collect()
+    }
+
+    /// The id of the thread with this name.
+    pub fn thread(&self, name: &str) -> i32 {
+        let of = |status: &str, key: &str| status.lines().find_map(|l| Some(l.strip_prefix(key)?.trim().to_owned()));
+        let named = self.threads().into_iter().find(|status| of(status, "Name:").as_deref() == Some(name));
+        named.and_then(|status| of(&status, "Pid:")?.parse().ok()).expect("a thread of this name")
+    }
+
     /// Resident memory in KiB.
     pub fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a living child");

@@ -196,7 +196,7 @@ pub fn write_config(folder: &Path, settings: &Value) -> PathBuf {
 }
 
 /// The address in a log line that says that `listener` listens.
-fn listening(line: &str, listener: &str) -> Option<SocketAddr> {
+pub fn listening(line: &str, listener: &str) -> Option<SocketAddr> {
     let line: Value = serde_json::from_str(line).ok()?;
     let matches = line["message"] == "listening" && line["listener"] == listener;
     matches.then(|| line["address"].as_str()?.parse().ok()).flatten()

@@ -8,17 +8,17 @@ const HIDDEN: &str = "GET /smuggled HTTP/1.1\r\nHost: app.example.com\r\n\r\n";
 const POST: &str = "POST /a HTTP/1.1\r\nHost: app.example.com\r\n";
 const CHUNKED: &str = "POST /a HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-fn vector(name: &'static str, bytes: impl Into<Vec<u8>>, fate: Fate) -> Vector {
+pub(super) fn vector(name: &'static str, bytes: impl Into<Vec<u8>>, fate: Fate) -> Vector {
     Vector { name, bytes: bytes.into(), fate }
 }
 
 /// A POST with `fields`, then a body.
-fn post(fields: &str, body: &str) -> String {
+pub(super) fn post(fields: &str, body: &str) -> String {
     format!("{POST}{fields}\r\n{body}")
 }
 
 /// A GET with `fields`, then the hidden request.
-fn get(fields: &str) -> String {
+pub(super) fn get(fields: &str) -> String {
     format!("GET /a HTTP/1.1\r\nHost: {HOST}\r\n{fields}\r\n{HIDDEN}")
 }
 

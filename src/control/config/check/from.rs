@@ -6,12 +6,15 @@ use super::super::section::{Desk, Opt, Typed};
 use super::super::sections::route::Route as Section;
 use super::url;
 use crate::http::authority;
+use crate::http::path::{self, PathRules};
 use crate::plan::route::{From, HostRule, PathRule};
 
 /// Largest compiled expression, in bytes.
 pub const REGEX_BYTES_MAX: usize = 1024 * 1024;
 /// Longest expression as typed, in bytes.
 const REGEX_TEXT_MAX: usize = 8 * 1024;
+/// What stands in a path only as an escape, besides what is outside ASCII, and may be written plainly here.
+const BEYOND_PATHS: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b' ');
 
 /// `from`, taken apart; problems are collected.
 pub(super) fn from(typed: &Typed<String>, desk: &Desk) -> Option<From> {
@@ -71,7 +74,7 @@ fn host_pattern(host: &str, typed: &Typed<String>, desk: &Desk) -> Option<Regex>
 }
 
 /// Which paths the route takes: regex before path before prefix.
-pub(super) fn path_rule(section: &Section, desk: &Desk) -> Option<PathRule> {
+pub(super) fn path_rule(section: &Section, rules: &PathRules, desk: &Desk) -> Option<PathRule> {
     let given = |opt: &Opt<String>| opt.clone().filter(|typed| !typed.value.is_empty());
     let (regex, path, prefix) = (given(&section.regex), given(&section.path), given(&section.prefix));
     for (winner, loser) in [(&regex, &path), (&regex, &prefix), (&path, &prefix)] {
@@ -88,11 +91,41 @@ pub(super) fn path_rule(section: &Section, desk: &Desk) -> Option<PathRule> {
         (None, Some(typed)) => (PathRule::Prefix, typed),
         (None, None) => return Some(PathRule::All),
     };
-    if !typed.value.starts_with('/') {
-        let message = format!("`{}`: {:?} matches no path, since every path begins with `/`", typed.path, typed.value);
-        desk.problems.add(typed.warning(message).help(format!("write `/{}`", typed.value)));
+    let spelt = spelt(&typed, rules, desk);
+    if let PathRule::Exact(path) = rule(spelt.clone()) {
+        reachable(&typed, &path, rules, desk);
     }
-    Some(rule(typed.value.as_str().into()))
+    Some(rule(spelt))
+}
+
+/// A path or prefix with its escapes spelt as in the paths that it is compared with. One that no path can begin with stays
+/// as it is.
+fn spelt(typed: &Typed<String>, rules: &PathRules, desk: &Desk) -> Box<str> {
+    let text = &typed.value;
+    if !text.starts_with('/') {
+        let message = format!("`{}`: {text:?} matches no path, since every path begins with `/`", typed.path);
+        desk.problems.add(typed.warning(message).help(format!("write `/{text}`")));
+        return text.as_str().into();
+    }
+    // People write `/café`; clients ask for `/caf%C3%A9`.
+    let escaped = percent_encoding::utf8_percent_encode(text, BEYOND_PATHS).to_string();
+    path::spell(escaped.as_bytes(), rules).map_or_else(
+        |error| {
+            desk.problems.add(typed.warning(format!("`{}`: {text:?} matches no path: {error}", typed.path)));
+            text.as_str().into()
+        },
+        Into::into,
+    )
+}
+
+/// Warns of a whole path that no request can have, because it is not in normal form.
+fn reachable(typed: &Typed<String>, spelt: &str, rules: &PathRules, desk: &Desk) {
+    if let Ok(normal) = path::normalize(spelt.as_bytes(), rules)
+        && normal.as_str() != spelt
+    {
+        let message = format!("`{}`: {:?} matches no path in normal form", typed.path, typed.value);
+        desk.problems.add(typed.warning(message).help(format!("write `{}`", normal.as_str())));
+    }
 }
 
 /// The expression, made to match whole paths only.

@@ -27,6 +27,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::section::Desk;
 use super::sections::Sections;
+use crate::http::path::PathRules;
 use crate::plan::certificate::Index;
 use crate::plan::client_certificate;
 use crate::plan::identity::Identity;
@@ -45,10 +46,10 @@ pub(super) fn check(
     let certificates = certificates::index(&sections.certificate, listener.insecure, desk);
     let identity = identity::parts(&sections.identity, desk);
     let client_certificates = client_certificates::settings(&sections.client_certificate, listener.insecure, desk);
-    let (routes, client_certificates) = routes(sections, &certificates, client_certificates, desk);
+    let path_rules = listener::path_rules(&sections.listener, desk);
+    let (routes, client_certificates) = routes(sections, &certificates, client_certificates, path_rules, desk);
     across(sections, &identity, &certificates, listener.insecure, &routes, desk);
     let (logs, level) = listener::logs(&sections.listener, desk);
-    let path_rules = listener::path_rules(&sections.listener, desk);
     let field_rules = listener::field_rules(&sections.listener, desk);
     let identity = whole_identity(sections, identity, fallback, desk);
     let plan = Plan {
@@ -73,6 +74,7 @@ fn routes<'s>(
     sections: &'s Sections,
     certificates: &Index,
     client_certificates: client_certificates::Settings,
+    path_rules: PathRules,
     desk: &Desk,
 ) -> (Vec<route::Checked<'s>>, client_certificate::Index) {
     let with_hsts = !certificates.is_empty();
@@ -84,6 +86,7 @@ fn routes<'s>(
         upstream_timeout: listener::upstream_timeout(&sections.listener),
         request_body_max: limits::request_body(&sections.listener.limits.request_body, None),
         upgrades: upgrades::names(&sections.listener.allow_upgrades, desk),
+        path_rules,
     };
     let routes: Vec<_> =
         sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect();

@@ -11,6 +11,7 @@ use super::headers::{self, Fields};
 use super::listener::{FOREVER, on};
 use super::upstream_tls::Clients;
 use super::{access, answer, client_certificates, from, limits, rewrite, to, upgrades};
+use crate::http::path::PathRules;
 use crate::plan::cluster::Target;
 use crate::plan::route::{Action, HostRule, Route};
 
@@ -31,6 +32,8 @@ pub(super) struct Common {
     pub(super) request_body_max: Option<u64>,
     /// `allow_upgrades`.
     pub(super) upgrades: Vec<Box<str>>,
+    /// How the paths of requests are brought to normal form.
+    pub(super) path_rules: PathRules,
 }
 
 /// A route and what is needed to talk about it.
@@ -54,7 +57,7 @@ impl Checked<'_> {
 pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) -> Option<Checked<'s>> {
     let source = source(section, desk);
     let from = source.and_then(|typed| from::from(typed, desk));
-    let path = from::path_rule(section, desk);
+    let path = from::path_rule(section, &common.path_rules, desk);
     if !section.has_answer {
         let message = "config: policy should have either `to` or `redirect` or `response` defined";
         desk.problems.add(Finding::error(&section.spot, &section.path_of_route, message));

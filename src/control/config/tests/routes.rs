@@ -279,6 +279,40 @@ fn bad_path_rules_are_told() {
 }
 
 #[test]
+fn paths_are_spelt_as_requests_are() {
+    let rule = |top: &str, more: &str| {
+        let routes = plan(&format!("{top}{}", route(&format!("to: http://h\n{more}")))).routes;
+        format!("{:?}", routes.iter().next().unwrap().path)
+    };
+    for (top, more, expected) in [
+        ("", "prefix: /caf%c3%a9/", "Prefix(\"/caf%C3%A9/\")"),
+        ("", "prefix: /café", "Prefix(\"/caf%C3%A9\")"),
+        ("", "path: /%61dmin", "Exact(\"/admin\")"),
+        ("", "path: /a b|c", "Exact(\"/a%20b%7Cc\")"),
+        ("", "path: /a%2fb", "Exact(\"/a%2Fb\")"),
+        ("", "prefix: /a/.", "Prefix(\"/a/.\")"),
+        ("normalize_path: false\n", "path: /%61%c3%a9", "Exact(\"/%61%c3%a9\")"),
+    ] {
+        assert_eq!(rule(top, more), expected, "{top}{more}");
+    }
+    let with = |more: &str| route(&format!("to: http://h\n{more}"));
+    for (more, expected) in [
+        ("path: /a/../b", "`routes[0].path`: \"/a/../b\" matches no path in normal form"),
+        ("path: //a", "`routes[0].path`: \"//a\" matches no path in normal form"),
+        (
+            "prefix: /a?b",
+            "`routes[0].prefix`: \"/a?b\" matches no path: the path holds byte 0x3f, which no path may hold",
+        ),
+        (
+            "prefix: /100%",
+            "`routes[0].prefix`: \"/100%\" matches no path: a percent sign in the path is not followed by two hexadecimal digits",
+        ),
+    ] {
+        assert_eq!(warnings(&with(more)), [expected], "{more}");
+    }
+}
+
+#[test]
 fn routes_that_are_never_reached_warn() {
     let entry = |more: &str| {
         format!(
