@@ -9,6 +9,7 @@
 mod harness;
 
 mod config;
+mod confusion;
 mod e2e;
 mod errors;
 mod fuzz;

@@ -9,6 +9,7 @@
 //! | `catalogue` | every key: used, not yet, old, removed; the nearest one to a misspelt one           |
 //! | `sections`  | the tree to plain types: what was typed                                             |
 //! | `check`     | what it means: parts of the plan                                                    |
+//! | `lint`      | what can be run and was hardly meant                                                |
 //!
 //! Every step collects its problems and goes on, so that one run tells them all.
 
@@ -18,6 +19,8 @@ mod credentials;
 mod duration;
 mod hash;
 mod layers;
+mod lint;
+mod nearest;
 mod problem;
 mod reload;
 pub mod render;
@@ -26,6 +29,7 @@ mod sections;
 mod snippet;
 mod source;
 mod text;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +40,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::plan::Plan;
 pub use layers::Environment;
+pub use lint::Lint;
 pub use problem::{PROBLEMS_KEPT_MAX, Place, Problem, Problems, Related, Severity};
 pub use reload::Reloader;
 pub use sections::ROUTES_MAX;

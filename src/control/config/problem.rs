@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::lint::Lint;
 use super::snippet;
 
 /// Most problems that are kept of one configuration; the rest is only counted.
@@ -41,6 +42,8 @@ pub struct Related {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub severity: Severity,
+    /// Which lint found it; `None` for what is simply wrong.
+    pub lint: Option<Lint>,
     /// `None` when nothing in the file is to blame (a missing key, an environment variable).
     pub place: Option<Place>,
     /// The environment variable to blame.
@@ -113,6 +116,7 @@ impl Spot {
 #[derive(Debug, Clone)]
 pub(super) struct Finding {
     severity: Severity,
+    lint: Option<Lint>,
     spot: Spot,
     key: String,
     message: String,
@@ -123,11 +127,16 @@ pub(super) struct Finding {
 impl Finding {
     pub(super) fn error(spot: &Spot, key: impl Into<String>, message: impl Into<String>) -> Self {
         let (spot, key, message) = (spot.clone(), key.into(), message.into());
-        Finding { severity: Severity::Error, spot, key, message, help: None, related: None }
+        Finding { severity: Severity::Error, lint: None, spot, key, message, help: None, related: None }
     }
 
     pub(super) fn warning(spot: &Spot, key: impl Into<String>, message: impl Into<String>) -> Self {
         Finding { severity: Severity::Warning, ..Finding::error(spot, key, message) }
+    }
+
+    /// A warning that `lint` gives.
+    pub(super) fn lint(lint: Lint, spot: &Spot, key: impl Into<String>, message: impl Into<String>) -> Self {
+        Finding { lint: Some(lint), ..Finding::warning(spot, key, message) }
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
@@ -206,6 +215,7 @@ impl Finding {
         let related = self.related.and_then(|(spot, label)| Some(Related { place: place(&spot)?, label }));
         Problem {
             severity: self.severity,
+            lint: self.lint,
             snippet: at.as_ref().and_then(|_| lines.snippet(&self.spot)),
             place: at,
             variable: self.spot.variable.as_deref().map(str::to_owned),

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::lint::Lint;
 use super::problem::{Place, Problem, Severity};
 
 /// Most problems that are written out as text; the rest is only counted.
@@ -27,7 +28,9 @@ fn one(problem: &Problem, paint: Paint, out: &mut impl Write) -> fmt::Result {
         Severity::Error => ("error", Style::Error),
         Severity::Warning => ("warning", Style::Warning),
     };
-    writeln!(out, "{}: {}", paint.on(style, word), paint.on(Style::Strong, &clean(&problem.message)))?;
+    let code = problem.lint.map(|lint| format!("[{}]", lint.code())).unwrap_or_default();
+    let word = paint.on(style, &format!("{word}{code}"));
+    writeln!(out, "{word}: {}", paint.on(Style::Strong, &clean(&problem.message)))?;
     if let Some(variable) = &problem.variable {
         writeln!(out, "  {} environment variable {}", paint.on(Style::Line, "-->"), clean(variable))?;
     }
@@ -109,6 +112,7 @@ fn one_json(problem: &Problem) -> Value {
     };
     json!({
         "severity": severity,
+        "code": problem.lint.map(Lint::code),
         "message": problem.message,
         "key": problem.key,
         "place": problem.place.as_ref().map(place),

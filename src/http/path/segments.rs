@@ -26,7 +26,7 @@ pub(super) fn check(meaning: &str, slashes_kept: bool) -> Result<(), PathError> 
             Some((head, _)) => (head, true),
             None => (part, false),
         };
-        if !head.is_ascii() && head.chars().all(is_like_dot) {
+        if is_like_dots(head) {
             return Err(PathError::Lookalike);
         }
         let dots = matches!(head, "." | "..");
@@ -75,12 +75,30 @@ pub(super) fn trim_leading_slashes(text: &mut Vec<u8>) {
     text.drain(..extra);
 }
 
+/// Whether some server takes the segment, or what a best-fit code page makes a segment, for dots: by compatibility
+/// folding, or by dropping the spaces around it.
+fn is_like_dots(segment: &str) -> bool {
+    let foreign = !segment.is_ascii();
+    segment.split(is_slash_somewhere).any(|part| {
+        let bare = part.trim_matches(' ');
+        (foreign || bare.len() < part.len()) && !bare.is_empty() && bare.chars().all(is_like_dot)
+    })
+}
+
 /// Characters that compatibility folding turns into a full stop.
 fn is_like_dot(character: char) -> bool {
     matches!(character, '.' | '\u{2024}' | '\u{2025}' | '\u{fe52}' | '\u{ff0e}')
 }
 
-/// Characters that compatibility folding turns into a slash or a backslash.
+/// Characters that compatibility folding or a best-fit code page turns into a slash or a backslash.
 fn is_like_slash(character: char) -> bool {
-    matches!(character, '\u{ff0f}' | '\u{ff3c}' | '\u{fe68}')
+    matches!(
+        character,
+        '\u{2044}' | '\u{2215}' | '\u{2216}' | '\u{29f5}' | '\u{29f8}' | '\u{fe68}' | '\u{ff0f}' | '\u{ff3c}'
+    )
+}
+
+/// Signs of yen and won: backslashes on Japanese and Korean code pages, and honest characters elsewhere.
+fn is_slash_somewhere(character: char) -> bool {
+    matches!(character, '\u{a5}' | '\u{20a9}')
 }

@@ -1,7 +1,7 @@
 //! HTTP/2 towards clients: bodies, answers, what is passed on, and how it ends; with a client of our own and with real ones.
 
 mod abuse;
-pub mod client;
+pub(crate) mod client;
 mod fields;
 mod lifetimes;
 mod routes;

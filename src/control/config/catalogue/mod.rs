@@ -7,9 +7,6 @@ use super::problem::Finding;
 use super::section::{Desk, Section};
 use super::text::tree::{Tree, Value};
 
-/// Largest edit distance at which a key is offered as the one that was meant.
-const DISTANCE_MAX: usize = 2;
-
 /// One key of the configuration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
@@ -117,13 +114,8 @@ where
 
 /// The known key that is closest to `typed`, if any is close.
 pub(super) fn nearest<K: Iterator<Item = &'static Key>>(typed: &str, keys: K) -> Option<&'static str> {
-    let typed = typed.to_ascii_lowercase();
-    keys.filter(|k| !matches!(k.state, State::Removed(_) | State::Old))
-        .filter(|k| k.name.len().abs_diff(typed.len()) <= DISTANCE_MAX)
-        .map(|k| (strsim::damerau_levenshtein(&typed, k.name), k.name))
-        .filter(|(distance, name)| *distance <= DISTANCE_MAX && *distance < name.len().min(typed.len()))
-        .min()
-        .map(|(_, name)| name)
+    let offered = keys.filter(|k| !matches!(k.state, State::Removed(_) | State::Old)).map(|k| k.name);
+    super::nearest::nearest(&typed.to_ascii_lowercase(), offered)
 }
 
 fn judge(key: &Key, entry: &super::text::tree::Entry, path: &str) -> Option<Finding> {

@@ -37,6 +37,6 @@ pub(super) const KEYS: &[Key] = &[
     refused("enable_google_cloud_serverless_authentication"),
     // Older and removed.
     old("lb_config"),
-    removed("allowed_groups", "write it as a policy: `policy: [{allow: {or: [{claim/groups: NAME}]}}]`"),
+    removed("allowed_groups", "write `policy: [{ allow: { or: [{ groups: NAME }] } }]`, or `claim/groups: NAME` where the provider tells groups as a claim"),
     removed("set_authorization_header", "set `Authorization` with `set_request_headers`"),
 ];

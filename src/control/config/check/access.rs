@@ -1,12 +1,14 @@
 //! Who may pass: the legacy fields and the policy document of a route.
 
-use super::super::problem::Spot;
+use super::super::lint::{self, Lint, advice};
+use super::super::problem::{Finding, Spot};
 use super::super::section::{Desk, Opt, Typed};
 use super::super::sections::route::Access as Section;
 use super::super::text::{
     self,
     tree::{Tree, Value},
 };
+use super::super::written;
 use super::listener::on;
 use crate::plan::client_certificate::{Enforcement, Terms};
 use crate::plan::policy::{Legacy, Policy, PolicyError, Step};
@@ -23,16 +25,19 @@ pub(super) fn policy(
     if section.policy.is_none() && legacy == Legacy::default() {
         let message = "the route has no policy: nobody may pass";
         let help = "add a `policy`, or `allow_any_authenticated_user: true`";
-        desk.problems.add(route.warning(message).help(help));
+        desk.problems.add(Finding::lint(Lint::NoPolicy, &route.spot, &route.path, message).help(help));
     }
     legacy.needs_certificate = terms.is_some_and(|terms| terms.enforcement() != Enforcement::Policy);
     let mut documents = Vec::new();
     if let Some(typed) = &section.policy {
         documents.push(Typed { value: document(typed, desk)?, path: typed.path.clone(), spot: typed.spot.clone() });
     }
+    let rules = written::rules(section, documents.first().map(|document| &document.value), &route.path);
     let json = documents.first().map(|document| document.value.json());
     documents.extend(section.claims.clone());
-    match Policy::compile(&legacy, json.as_ref()) {
+    let compiled = Policy::compile(&legacy, json.as_ref());
+    lint::review(&rules, compiled.is_ok(), desk);
+    match compiled {
         Ok(policy) => Some(policy),
         Err(errors) => {
             for error in errors {
@@ -72,11 +77,12 @@ fn whitelists(section: &Section, desk: &Desk) {
     let lists = filled(&section.domains) || filled(&section.users);
     let any_user = on(&section.any_authenticated_user, false);
     if let Some(typed) = section.public.as_ref().filter(|typed| typed.value && (lists || any_user)) {
-        desk.problems.add(typed.error("config: policy route marked as public but contains whitelists"));
+        let finding = typed.error("config: policy route marked as public but contains whitelists");
+        desk.problems.add(finding.help("remove it, or remove what names people beside it"));
     }
     if let Some(typed) = section.any_authenticated_user.as_ref().filter(|typed| typed.value && lists) {
         let message = "config: policy route marked accessible for any authenticated user but contains whitelists";
-        desk.problems.add(typed.error(message));
+        desk.problems.add(typed.error(message).help("remove it, or remove `allowed_domains` and `allowed_users`"));
     }
 }
 
@@ -109,7 +115,25 @@ fn report(error: &PolicyError, route: &Typed<()>, documents: &[Typed<Tree>], des
         tree = document.map(|document| &document.value).or_else(|| descend(tree?, step, &mut spot));
     }
     let typed = Typed { value: (), path, spot };
-    desk.problems.add(typed.error(format!("config: failed to parse policy: {}", error.message)));
+    let finding = typed.error(format!("config: failed to parse policy: {}", error.message));
+    let help = advice::help(&error.message, &place(&error.place, tree));
+    desk.problems.add(match help {
+        Some(help) => finding.help(help),
+        None => finding,
+    });
+}
+
+/// What stands around an error: its key, and the criterion that it is in.
+fn place<'a>(steps: &'a [Step], tree: Option<&'a Tree>) -> advice::Place<'a> {
+    let key = |step: &'a Step| match step {
+        Step::Key(key) => Some(&**key),
+        Step::Index(_) => None,
+    };
+    let criterion = steps.windows(3).find_map(|steps| match steps {
+        [Step::Key(operator), Step::Index(_), Step::Key(criterion)] if operator != "policy" => Some(&**criterion),
+        _ => None,
+    });
+    advice::Place { key: steps.last().and_then(key), criterion, tree }
 }
 
 /// One step down; `spot` becomes the place of the key or element.

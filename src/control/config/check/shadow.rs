@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::super::lint::Lint;
+use super::super::problem::Finding;
 use super::super::section::Desk;
 use super::route::Checked;
 use crate::plan::route::PathRule;
@@ -16,13 +18,15 @@ pub(super) fn warn(routes: &[Checked<'_>], desk: &Desk) {
         if let Some(earlier) = by_name.insert(&later.route.name, later) {
             let typed = later.section.name.as_ref().unwrap_or(later.from);
             let message = format!("the name {:?} stands for two routes in logs and metrics", later.route.name);
-            desk.problems.add(typed.warning(message).related(&earlier.section.spot, "the other route"));
+            let finding = Finding::lint(Lint::RouteNameTwice, &typed.spot, &typed.path, message);
+            desk.problems.add(finding.related(&earlier.section.spot, "the other route"));
         }
         let same_host = by_host.entry(later.host()).or_default();
         if let Some(earlier) = same_host.iter().find(|earlier| shadows(earlier, later)) {
             let name = &earlier.route.name;
             let message = format!("the route is never reached: the earlier route {name:?} takes all of its requests");
-            let finding = later.from.warning(message).related(&earlier.from.spot, "the earlier route");
+            let finding = Finding::lint(Lint::RouteUnreachable, &later.from.spot, &later.from.path, message);
+            let finding = finding.related(&earlier.from.spot, "the earlier route");
             desk.problems.add(finding.help("put the more specific route first"));
         } else if same_host.len() < COMPARED_MAX {
             same_host.push(later);
