@@ -14,10 +14,10 @@ use crate::http::authority;
 use crate::http::cookie;
 use crate::http::fields::{self, FieldKind, value_is_clean};
 use crate::http::path;
+use crate::plan::client_certificate::Leaf;
 use crate::plan::field_rules::Underscores;
 use crate::plan::route::Route;
 use crate::plan::route::action::{Asked, Redirect};
-use crate::plan::client_certificate::Leaf;
 use crate::plan::route::rewrite::{HostRewrite, PathRewrite, Substitution};
 use crate::plan::route::template::{Part, Template};
 

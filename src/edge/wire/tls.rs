@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
-use rustls_pki_types::CertificateDer;
 use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError};
+use rustls_pki_types::CertificateDer;
 
 /// Most ciphertext that may wait undecoded: one record and the handshake message that may span a few.
 const INCOMING_BYTES_MAX: usize = 256 * 1024;

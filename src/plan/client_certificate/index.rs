@@ -94,8 +94,7 @@ impl Index {
 
     /// Whether the handshake must fail without a certificate that fulfils one of the terms.
     pub fn rejects(&self, ask: Ask) -> bool {
-        ask.0 & Ask::NOTHING == 0
-            && self.terms(ask).all(|terms| terms.enforcement() == Enforcement::RejectConnection)
+        ask.0 & Ask::NOTHING == 0 && self.terms(ask).all(|terms| terms.enforcement() == Enforcement::RejectConnection)
     }
 
     fn ask(&mut self, terms: Option<&Arc<Terms>>) -> Result<Ask, IndexError> {

@@ -125,9 +125,7 @@ fn depth_counts_the_certificates_above_the_leaf() {
     let first = below(&root, "first");
     let second = below(&first, "second");
     let chain = [issue(&second, |_| {}), second.der().clone(), first.der().clone()];
-    for (depth_max, expected) in
-        [(1, Some(Flaw::TooDeep)), (2, Some(Flaw::TooDeep)), (3, None), (4, None), (0, None)]
-    {
+    for (depth_max, expected) in [(1, Some(Flaw::TooDeep)), (2, Some(Flaw::TooDeep)), (3, None), (4, None), (0, None)] {
         assert_eq!(flaw(&Parts { depth_max, ..terms(&[&root]) }, &chain), expected, "{depth_max}");
     }
     // What the bundle holds is an authority itself.
@@ -179,7 +177,10 @@ fn one_name_must_match_in_full() {
     let with = |patterns: &[(NameKind, &str)]| Parts {
         names: patterns
             .iter()
-            .map(|(kind, pattern)| NamePattern { kind: *kind, pattern: Regex::new(&format!("^(?:{pattern})$")).unwrap() })
+            .map(|(kind, pattern)| NamePattern {
+                kind: *kind,
+                pattern: Regex::new(&format!("^(?:{pattern})$")).unwrap(),
+            })
             .collect(),
         ..terms(&[&root])
     };

@@ -124,7 +124,9 @@ impl CertificateMatcher {
     pub(super) fn conditions(&self) -> Vec<Condition> {
         let one = |operator, values| Condition { operator, values };
         let condition = |test: &Test| match test {
-            Test::Fingerprint(hashes) => one("fingerprint", hashes.iter().map(|hash| hexadecimal(hash).into()).collect()),
+            Test::Fingerprint(hashes) => {
+                one("fingerprint", hashes.iter().map(|hash| hexadecimal(hash).into()).collect())
+            }
             Test::SpkiHash(hashes) => one("spki_hash", hashes.iter().map(|hash| BASE64.encode(hash).into()).collect()),
             Test::SanEmail(matcher) => one("san_email", vec![written(matcher)]),
             Test::SanDns(matcher) => one("san_dns", vec![written(matcher)]),

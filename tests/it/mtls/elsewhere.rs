@@ -61,11 +61,14 @@ fn the_log_says_who_showed_what() {
 #[test]
 fn validate_warns_of_terms_without_an_authority() {
     let folder = TempDir::new().unwrap();
-    let file = write_config(folder.path(), &json!({
-        "insecure_server": true,
-        "downstream_mtls": {"enforcement": "reject_connection"},
-        "routes": [public_route(HOST, json!("http://127.0.0.1:1"))],
-    }));
+    let file = write_config(
+        folder.path(),
+        &json!({
+            "insecure_server": true,
+            "downstream_mtls": {"enforcement": "reject_connection"},
+            "routes": [public_route(HOST, json!("http://127.0.0.1:1"))],
+        }),
+    );
     let (status, lines) = Process::run("vallum", command().arg("validate").arg(file), PATIENCE);
     assert!(status.success(), "{lines:?}");
     assert!(lines.join("\n").contains("`downstream_mtls` has no effect"), "{lines:?}");

@@ -94,9 +94,8 @@ fn where_the_connection_is_the_condition_nothing_else_gets_in() {
 #[test]
 fn where_policy_decides_the_handshake_always_succeeds() {
     let (upstream, authority) = (Upstream::echo(), Authority::new());
-    let route = |host: &str, policy: Value| {
-        json!({"from": format!("https://{host}"), "to": upstream.url(), "policy": policy})
-    };
+    let route =
+        |host: &str, policy: Value| json!({"from": format!("https://{host}"), "to": upstream.url(), "policy": policy});
     let known = authority.client("laptop", |_| {});
     let hashes = json!({"fingerprint": fingerprint(&known), "san_dns": {"starts_with": "laptop."}});
     let vallum = Vallum::start(json!({

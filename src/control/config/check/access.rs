@@ -14,12 +14,7 @@ use crate::plan::client_certificate::{Enforcement, Terms};
 use crate::plan::policy::{Legacy, Policy, PolicyError, Step};
 
 /// The compiled policy; problems are collected.
-pub(super) fn policy(
-    section: &Section,
-    route: &Typed<()>,
-    terms: Option<&Terms>,
-    desk: &Desk,
-) -> Option<Policy> {
+pub(super) fn policy(section: &Section, route: &Typed<()>, terms: Option<&Terms>, desk: &Desk) -> Option<Policy> {
     whitelists(section, desk);
     let mut legacy = legacy(section);
     if section.policy.is_none() && legacy == Legacy::default() {

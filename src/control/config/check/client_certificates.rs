@@ -101,11 +101,7 @@ fn at_most(list: Vec<CertificateDer<'static>>) -> Result<Vec<CertificateDer<'sta
 
 /// The certificates that may issue others. The verifier takes any certificate for an authority that it is told to take, so
 /// that a leaf in the bundle would be one; malformed ones are left for it to name.
-fn authorities(
-    list: Vec<CertificateDer<'static>>,
-    typed: &Typed<String>,
-    desk: &Desk,
-) -> Vec<CertificateDer<'static>> {
+fn authorities(list: Vec<CertificateDer<'static>>, typed: &Typed<String>, desk: &Desk) -> Vec<CertificateDer<'static>> {
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let mut kept = Vec::with_capacity(list.len());
     for certificate in list {

@@ -91,8 +91,7 @@ fn routes<'s>(
     let routes: Vec<_> =
         sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect();
     let compiled = routes.iter().map(|checked| &checked.route);
-    let index =
-        client_certificates::index(&sections.client_certificate, &common.client_certificates, compiled, desk);
+    let index = client_certificates::index(&sections.client_certificate, &common.client_certificates, compiled, desk);
     (routes, index)
 }
 

@@ -61,7 +61,8 @@ impl Clients {
                 let mut roots = RootCertStore::empty();
                 let (added, ignored) = roots.add_parsable_certificates(list);
                 if let Some(given) = pem::given(&section.custom_ca).filter(|_| added == 0 || ignored > 0) {
-                    desk.problems.add(given.typed.error("config: couldn't decode custom ca: a certificate is malformed"));
+                    desk.problems
+                        .add(given.typed.error("config: couldn't decode custom ca: a certificate is malformed"));
                 }
                 Arc::new(roots)
             }

@@ -28,7 +28,8 @@ fn secure() -> String {
     BASE.replace("insecure_server: true\n", "address: ':0'\n")
 }
 
-const ROUTES: &str = "routes:\n  - {from: https://a.example, to: http://127.0.0.1:1, allow_any_authenticated_user: true";
+const ROUTES: &str =
+    "routes:\n  - {from: https://a.example, to: http://127.0.0.1:1, allow_any_authenticated_user: true";
 
 fn messages(more: &str) -> Vec<String> {
     problems(more).into_iter().map(|problem| problem.message).collect()
@@ -106,10 +107,7 @@ fn mistakes_are_told_in_pomeriums_words() {
         ),
         ("downstream_mtls: {max_verify_depth: -1}".into(), "`downstream_mtls.max_verify_depth`: expected".into()),
         ("downstream_mtls: yes please".into(), "`downstream_mtls`: expected a map".into()),
-        (
-            format!("{ROUTES}, tls_downstream_client_ca: '!'}}"),
-            "config: couldn't decode downstream client ca: ".into(),
-        ),
+        (format!("{ROUTES}, tls_downstream_client_ca: '!'}}"), "config: couldn't decode downstream client ca: ".into()),
         (
             format!("{ROUTES}, tls_downstream_client_ca_file: /nonexistent}}"),
             "config: couldn't load downstream client ca: ".into(),
