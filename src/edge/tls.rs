@@ -33,6 +33,9 @@ pub enum TlsSetupError {
     SelfSigned(#[from] rcgen::Error),
 }
 
+/// What a configuration asks for: by which terms, and whether the handshake fails without.
+type Asked = (Vec<Digest>, bool);
+
 /// What TLS with a client came to.
 pub struct Agreed {
     /// As a metric label.
@@ -63,9 +66,9 @@ pub struct Tls {
     resolver: Arc<Resolver>,
     /// For clients who are asked for no certificate.
     plain: Arc<ServerConfig>,
-    /// For the others, by the terms that they are asked by and whether the handshake fails without. Each has ticket keys of its own: a session that was begun on
+    /// For the others. Each has ticket keys of its own: a session that was begun on
     /// other terms, or on none, cannot be resumed, and new terms begin with new keys.
-    asking: Mutex<HashMap<(Vec<Digest>, bool), Arc<ServerConfig>>>,
+    asking: Mutex<HashMap<Asked, Arc<ServerConfig>>>,
 }
 
 impl Tls {

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use super::super::section::{Choice, Desk, Typed};
 
@@ -42,6 +42,11 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
 /// At least one revocation list.
 pub(super) fn revocations(pem: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
     sections(pem, "there is no certificate revocation list in PEM form")
+}
+
+/// The first private key.
+pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| "there is no private key in PEM form".to_owned())
 }
 
 fn sections<T: PemObject>(pem: &[u8], none: &str) -> Result<Vec<T>, String> {

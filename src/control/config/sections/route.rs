@@ -92,6 +92,8 @@ pub(in super::super) struct Upstream {
     /// `tls_upstream_server_name`, else `tls_server_name`.
     pub(in super::super) server_name: Opt<String>,
     pub(in super::super) custom_ca: Choice,
+    pub(in super::super) client_cert: Choice,
+    pub(in super::super) client_key: Choice,
 }
 
 pub(super) fn read(section: &Section<'_>) -> Route {
@@ -169,6 +171,8 @@ fn upstream(section: &Section<'_>) -> Upstream {
         skip_verify: section.flag("tls_skip_verify"),
         server_name: section.text("tls_upstream_server_name").or_else(|| section.text("tls_server_name")),
         custom_ca: section.choice("tls_custom_ca"),
+        client_cert: section.choice("tls_client_cert"),
+        client_key: section.choice("tls_client_key"),
     }
 }
 

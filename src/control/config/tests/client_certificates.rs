@@ -136,3 +136,30 @@ fn what_does_nothing_is_warned_of() {
         assert!(told.iter().any(|message| message.starts_with(expected)), "{more}: {told:#?}");
     }
 }
+
+#[test]
+fn our_own_certificate_for_upstreams_comes_with_its_key() {
+    let key = KeyPair::generate().unwrap();
+    let cert = CertificateParams::new(vec!["edge.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (cert, key) = (base64(&cert.pem()), base64(&key.serialize_pem()));
+    let other = base64(&KeyPair::generate().unwrap().serialize_pem());
+    let route = |more: &str| format!("{}, {more}}}\n", ROUTES.replace("http://127.0.0.1:1", "https://127.0.0.1:1"));
+    plan(&route(&format!("tls_client_cert: {cert}, tls_client_key: {key}")));
+    let both = "config: client certificate key and cert both must be non-empty";
+    for (more, expected) in [
+        (format!("tls_client_cert: {cert}"), both),
+        (format!("tls_client_key: {key}"), both),
+        ("tls_client_cert_file: /nonexistent".to_owned(), both),
+        (format!("tls_client_cert: '!', tls_client_key: {key}"), "config: couldn't decode client cert: "),
+        (format!("tls_client_cert: {key}, tls_client_key: {key}"), "config: couldn't decode client cert: "),
+        (format!("tls_client_cert: {cert}, tls_client_key: {cert}"), "config: couldn't decode client cert: "),
+        (format!("tls_client_cert: {cert}, tls_client_key: {other}"), "config: couldn't decode client cert: "),
+        (
+            "tls_client_cert_file: /nonexistent, tls_client_key_file: /nonexistent".to_owned(),
+            "config: couldn't load client cert file: ",
+        ),
+    ] {
+        let told = messages(&route(&more));
+        assert!(told.iter().any(|message| message.starts_with(expected)), "{more}: {told:#?}");
+    }
+}
