@@ -7,7 +7,7 @@ use super::catalogue;
 
 #[derive(Debug, Default)]
 pub(in super::super) struct ClientCertificates {
-    /// `downstream_mtls`, when it was typed.
+    /// `downstream_mtls`, when it says anything.
     pub(in super::super) whole: Opt<()>,
     pub(in super::super) ca: Choice,
     pub(in super::super) crl: Choice,
@@ -26,7 +26,7 @@ pub(super) fn read(section: &Section<'_>) -> ClientCertificates {
     let inner = Section::new(entries, typed.path.clone(), &Spot::default(), section.desk());
     catalogue::review(&inner, catalogue::downstream_mtls());
     ClientCertificates {
-        whole: Some(typed.with(())),
+        whole: (!entries.is_empty()).then(|| typed.with(())),
         ca: inner.choice("ca"),
         crl: inner.choice("crl"),
         enforcement: inner.text("enforcement"),
