@@ -1,4 +1,5 @@
-//! The end of a worker: no new connection, idle ones closed, running requests finished, then the rest cut.
+//! The end of a worker: no new connection, idle ones closed, clients of HTTP/2 told to go, running requests finished, then
+//! the rest cut.
 
 use std::rc::Rc;
 
@@ -13,6 +14,7 @@ pub async fn drain(worker: &Worker, listeners: Vec<Rc<Listener>>) {
     drop(listeners);
     let deadline = worker.clock.now_ms() + worker.plan().timeouts.drain.as_millis() as u64;
     while worker.connections.get() > 0 && worker.clock.now_ms() < deadline {
+        worker.muxes.leave(worker.clock.now_ms());
         worker.deadlines.close_idle();
         worker.deadlines.sweep(worker.clock.now_ms());
         timer::sleep(TICK).await;

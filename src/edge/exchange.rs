@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::client_certificate::Shown;
+use super::codec::h2::Protocol;
 use super::session::Known;
+use super::websocket::handshake::Key;
 use super::worker::Held;
 use crate::http::authority::Authority;
 use crate::http::fields::FieldKind;
@@ -53,6 +55,10 @@ pub struct Exchange {
     pub head: RequestHead,
     /// How long the body is, where the codec knows (HTTP/2); else the head says it.
     pub told_body: Option<BodyLength>,
+    /// What an extended CONNECT asks its stream to become (RFC 8441).
+    pub told_protocol: Option<Protocol>,
+    /// The key that the upstream must answer, when the client speaks HTTP/2 and so has none of its own.
+    pub websocket_key: Option<Key>,
     /// The request in its one normal form; only this is matched, authorized, logged and forwarded.
     pub normal: Normal,
     pub request_id: Box<str>,
@@ -164,6 +170,8 @@ impl Exchange {
             client,
             head,
             told_body,
+            told_protocol: None,
+            websocket_key: None,
             normal: Normal::empty(),
             request_id: "".into(),
             route_index: None,

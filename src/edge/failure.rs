@@ -43,6 +43,8 @@ pub enum Failure {
     /// The route's rewriting would make something of this request that must not be sent on.
     Rewrite(&'static str),
     UpgradeRefused,
+    /// An extended CONNECT asks for a protocol other than `websocket`.
+    ProtocolUnknown,
     /// The control plane did not answer in time.
     ControlBusy,
     ControlSilent,
@@ -142,6 +144,9 @@ impl Failure {
             F::Denied { status, .. } => (*status, Source::AuthDeny, "denied", denial(*status).into()),
             F::Rewrite(what) => (400, Source::BadRequest, "rewrite", (*what).into()),
             F::UpgradeRefused => (403, Source::BadRequest, "upgrade_refused", "this route allows no WebSocket".into()),
+            F::ProtocolUnknown => {
+                (501, Source::BadRequest, "protocol", "no protocol but websocket is served on a stream".into())
+            }
             F::ControlBusy => {
                 (503, Source::Limit, "control_busy", "too many sign-ins are waiting; try again in a moment".into())
             }

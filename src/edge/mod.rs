@@ -34,6 +34,7 @@ pub mod tls;
 pub mod tunnel;
 pub mod upstream;
 pub mod vouch;
+pub mod websocket;
 pub mod wire;
 pub mod worker;
 

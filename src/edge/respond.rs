@@ -176,6 +176,8 @@ fn advice(failure: &Failure) -> Option<&'static str> {
         Source::UpstreamConnect | Source::UpstreamTimeout | Source::UpstreamProtocol => {
             Some("Try again in a moment. If it stays like this, tell whoever runs this service, with the request id.")
         }
+        Source::NoRoute => Some("Look for a typing error in the address, or ask whoever gave it to you."),
+        Source::BadRequest => Some("Go back and try another way. If a link led here, tell whoever made it."),
         Source::AuthDeny if matches!(failure, Failure::Denied { .. }) => {
             Some("Sign in as somebody who may, or ask for access and mention the request id.")
         }

@@ -159,11 +159,12 @@ fn push_names(names: Option<&[Box<str>]>, out: &mut Vec<u8>) {
 }
 
 /// The values of the request's fields of this name, as the upstream may see them: what the client may not say itself is
-/// said by us, and our own credentials are no one's to read.
+/// said by us, and our own credentials are no one's to read. Words about other hops that would end here (`True-Client-IP`)
+/// are read as they came: whoever refers to one knows who sends it.
 fn push_field(exchange: &Exchange, name: &str, out: &mut Vec<u8>) {
     use FieldKind as K;
     match fields::classify(name.as_bytes()) {
-        K::Identity | K::ForwardedHost | K::ForwardedOther => {}
+        K::Identity | K::ForwardedHost => {}
         K::Host => out.extend_from_slice(exchange.normal.authority.to_string().as_bytes()),
         K::ForwardedFor => out.extend_from_slice(exchange.forwarded_for.as_bytes()),
         K::ForwardedProto => out.extend_from_slice(exchange.scheme().as_bytes()),

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::codec::h2::Protocol;
 use super::exchange::{Exchange, Upgrade};
 use super::failure::{Failure, Refusal};
 use super::request_id::RequestIds;
 use super::session::own_credentials;
+use super::websocket::handshake::Key;
 use crate::http::authority::{self, Authority};
 use crate::http::fields::{self, FieldKind};
 use crate::http::path::{self, PathError};
@@ -22,6 +24,7 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure>
     exchange.normal.body = exchange.told_body.unwrap_or(stated);
     connection(exchange)?;
     credentials(exchange)?;
+    protocol(exchange)?;
     target(exchange)?;
     exchange.source = exchange.plan.field_rules.client(exchange.client.address.ip(), forwarded_for(exchange));
     match exchange.plan.field_rules.underscores {
@@ -88,6 +91,20 @@ fn credentials(exchange: &Exchange) -> Result<(), Failure> {
     match of_a_kind || values.next().is_some() {
         true => Err(Failure::Credentials),
         false => Ok(()),
+    }
+}
+
+/// An extended CONNECT (RFC 8441) is from here on the upgrade that it stands for.
+fn protocol(exchange: &mut Exchange) -> Result<(), Failure> {
+    match exchange.told_protocol {
+        None => Ok(()),
+        Some(Protocol::Other) => Err(Failure::ProtocolUnknown),
+        Some(Protocol::WebSocket) => {
+            let key = Key::random().map_err(|_| Failure::Internal("the system has no random bytes"))?;
+            exchange.websocket_key = Some(key);
+            exchange.normal.upgrade = Some(Upgrade::WebSocket);
+            Ok(())
+        }
     }
 }
 

@@ -145,7 +145,8 @@ fn token(exchange: &Exchange) -> Option<Vec<u8>> {
 
 /// Our token in an Authorization value, if it holds one (scheme names are case-insensitive, RFC 9110 section 11.1).
 pub fn own_credentials(value: &[u8]) -> Option<&[u8]> {
-    let space = memchr::memchr(b' ', value)?;
+    // Some servers take a tab for the space.
+    let space = memchr::memchr2(b' ', b'\t', value)?;
     let (scheme, rest) = value.split_at(space);
     let rest = rest.trim_ascii_start();
     if scheme.eq_ignore_ascii_case(b"pomerium") {

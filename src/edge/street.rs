@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::codec::Client as Speaker;
 use super::codec::h1::{After, Connection, NoHead};
-use super::codec::mux::{self, Arrived};
+use super::codec::mux::{self, Arrived, Asked};
 use super::exchange::{Client, Exchange};
 use super::failure::Failure;
 use super::route::Way;
@@ -21,6 +21,7 @@ use crate::edge::deadline::Deadline;
 use crate::edge::preface;
 use crate::http::head::RequestHead;
 use crate::net::{self, tcp::Stream};
+use crate::plan::listener::Codec;
 use crate::plan::route::Route;
 
 /// Serves one client connection to its end.
@@ -28,16 +29,20 @@ pub async fn serve_connection(worker: &Rc<Worker>, stream: Stream, peer: SocketA
     let (reader, writer, control) = wire::clear(stream);
     let deadline = worker.deadlines.watch(control);
     let opened = Box::pin(open(worker, reader, writer, deadline, peer, &mut place)).await;
-    let Some((client, is_h2)) = opened else { return };
-    if is_h2 {
-        let (server, who) = (worker.clone(), client.who.clone());
-        return Box::pin(mux::serve(worker, client, move |arrived| serve_stream(&server, who.clone(), arrived))).await;
-    }
-    serve_h1(worker, client).await;
+    let client = match opened {
+        None => return,
+        Some((client, true)) => client,
+        Some((client, false)) => match serve_h1(worker, client).await {
+            None => return,
+            Some(client) => client,
+        },
+    };
+    let (server, who) = (worker.clone(), client.who.clone());
+    Box::pin(mux::serve(worker, client, move |arrived| serve_stream(&server, who.clone(), arrived))).await;
 }
 
-/// The requests of an HTTP/1.1 connection, one after the other.
-async fn serve_h1(worker: &Rc<Worker>, mut client: Connection) {
+/// The requests of an HTTP/1.1 connection, one after the other. It comes back when it turns out to be one of HTTP/2.
+async fn serve_h1(worker: &Rc<Worker>, mut client: Connection) -> Option<Connection> {
     let who = client.who.clone();
     loop {
         let timeouts = worker.plan();
@@ -49,6 +54,7 @@ async fn serve_h1(worker: &Rc<Worker>, mut client: Connection) {
                 let exchange = Exchange::new(plan, who.clone(), head, None, worker.cells.pinned());
                 Box::pin(serve_request(worker, Speaker::H1(&mut client), exchange)).await
             }
+            Err(NoHead::Http2) => return Some(client),
             Err(NoHead::Done) => After::Close,
             Err(NoHead::Late) => {
                 Box::pin(refuse(worker, Speaker::H1(&mut client), who.clone(), plan, Failure::HeadTimeout)).await
@@ -59,8 +65,11 @@ async fn serve_h1(worker: &Rc<Worker>, mut client: Connection) {
         };
         match after {
             After::Next => {}
-            After::Close => return Box::pin(client.close(worker)).await,
-            After::Abort => return,
+            After::Close => {
+                Box::pin(client.close(worker)).await;
+                return None;
+            }
+            After::Abort => return None,
         }
     }
 }
@@ -97,6 +106,7 @@ async fn open(
         }
     }
     let secure = !plan.listener.insecure;
+    let codec = plan.listener.codec;
     let mut is_h2 = false;
     let mut who = Client { address, secure, server_name: None, was_asked: false, certificate: None };
     let mut inbox = early;
@@ -129,7 +139,9 @@ async fn open(
     deadline.clear_read();
     deadline.clear_write();
     who.address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    Some((Connection { reader, writer, deadline, inbox, who }, is_h2))
+    let may_be_h2 = !secure && codec == Codec::Auto;
+    let is_h2 = is_h2 || codec == Codec::Http2;
+    Some((Connection { reader, writer, deadline, inbox, who, may_be_h2 }, is_h2))
 }
 
 /// Counts a limit that ended a connection before its first request; returns its name.
@@ -175,8 +187,10 @@ fn serve_stream(worker: &Rc<Worker>, who: Client, arrived: Arrived) {
         let plan = worker.plan();
         let client = Speaker::H2(&stream);
         let after = match request {
-            Ok((head, body)) => {
-                serve_request(&worker, client, Exchange::new(plan, who, head, Some(body), worker.cells.pinned())).await
+            Ok(Asked { head, body, protocol }) => {
+                let mut exchange = Exchange::new(plan, who, head, Some(body), worker.cells.pinned());
+                exchange.told_protocol = protocol;
+                serve_request(&worker, client, exchange).await
             }
             Err(error) => refuse(&worker, client, who, plan, Failure::Head(error)).await,
         };
@@ -200,6 +214,10 @@ async fn refuse(worker: &Rc<Worker>, mut client: Speaker<'_>, who: Client, plan:
 async fn pass(worker: &Rc<Worker>, client: &mut Speaker<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
     sanitize::request(exchange, &worker.request_ids)?;
     let way = route::find(exchange)?;
+    if exchange.told_protocol.is_some() && matches!(way, Way::Ping | Way::Portal) {
+        // A success would open a tunnel on its stream.
+        return Err(Failure::UpgradeRefused);
+    }
     match way {
         Way::Ping => Box::pin(respond::ping(worker, client, exchange)).await,
         Way::Portal => {
@@ -213,6 +231,7 @@ async fn pass(worker: &Rc<Worker>, client: &mut Speaker<'_>, exchange: &mut Exch
             }
             authorize::decide(worker, exchange)?;
             match way {
+                Way::Answer if exchange.told_protocol.is_some() => Err(Failure::UpgradeRefused),
                 Way::Answer => Box::pin(respond::by_route(worker, client, exchange)).await,
                 _ => relay::forward(worker, client, exchange).await,
             }

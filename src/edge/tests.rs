@@ -15,7 +15,7 @@ use crate::link;
 use crate::net::{driver::Driver, listen};
 use crate::plan::cluster::{Cluster, Endpoint, Endpoints, Target};
 use crate::plan::identity::{Cookie, Identity};
-use crate::plan::listener::Listener;
+use crate::plan::listener::{Codec, Listener};
 use crate::plan::policy::{Legacy, Policy};
 use crate::plan::route::rewrite::HostRewrite;
 use crate::plan::route::upgrades::Upgrades;
@@ -123,6 +123,7 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
         listener: Listener {
             address: "127.0.0.1:0".parse().unwrap(),
             insecure,
+            codec: Codec::Auto,
             proxy_protocol: None,
             redirect: None,
             metrics: None,

@@ -61,13 +61,13 @@ impl From<TlsError> for Failed {
 }
 
 /// What every worker serves with: TLS 1.2 and 1.3, certificates by server name from the current plan, stateless
-/// resumption with keys that live in this process only.
+/// resumption with keys that live in this process only. `codec_type` is taken as it is at the start.
 pub struct Tls {
     resolver: Arc<Resolver>,
     /// For clients who are asked for no certificate.
     plain: Arc<ServerConfig>,
-    /// For the others. Each has ticket keys of its own: a session that was begun on
-    /// other terms, or on none, cannot be resumed, and new terms begin with new keys.
+    /// For the others. Each has ticket keys of its own: a session that was begun on other terms, or on none, cannot be
+    /// resumed, and new terms begin with new keys.
     asking: Mutex<HashMap<Asked, Arc<ServerConfig>>>,
 }
 
@@ -142,11 +142,12 @@ fn server_config(
     resolver: Arc<Resolver>,
     verifier: Arc<dyn ClientCertVerifier>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let protocols = resolver.feed.current().listener.codec.protocols();
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
         .with_protocol_versions(rustls::ALL_VERSIONS)?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     config.ticketer = provider::Ticketer::new()?;
     // One ticket is enough: a client that opens several connections at once reuses it (RFC 8446 allows, RFC 9149 hints).
     config.send_tls13_tickets = 1;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::balance::Turns;
 use super::buffers::Buffers;
 use super::clock::Clock;
+use super::codec::mux;
 use super::deadline::Deadlines;
 use super::gate::Gate;
 use super::request_id::RequestIds;
@@ -57,6 +58,8 @@ pub struct Worker {
     pub tls: Arc<Tls>,
     pub clock: Clock,
     pub deadlines: Deadlines,
+    /// HTTP/2 connections, which must be told when the worker drains.
+    pub muxes: mux::Connections,
     pub buffers: Buffers,
     pub cells: WorkerCells,
     pub sessions: Sessions,
@@ -90,6 +93,7 @@ impl Worker {
             tls: setup.tls.clone(),
             clock: Clock::new(),
             deadlines: Deadlines::default(),
+            muxes: mux::Connections::default(),
             buffers: Buffers::default(),
             cells: setup.metrics.worker(setup.index),
             sessions: Sessions::default(),
@@ -184,6 +188,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         worker.heed_revocations();
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
+            worker.muxes.sweep();
             worker.deadlines.look_for_clients(now_ms);
             let counts = (worker.pool.open(), worker.pool.idle());
             worker.cells.pool(counts.0 - pooled.0, counts.1 - pooled.1);

@@ -10,6 +10,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// `insecure_server`: clear text instead of TLS.
     pub insecure: bool,
+    /// `codec_type`.
+    pub codec: Codec,
     /// `use_proxy_protocol`, and whom to believe; `None` when off.
     pub proxy_protocol: Option<ProxyProtocol>,
     /// `http_redirect_addr`: where clear requests are sent on to https.
@@ -18,6 +20,28 @@ pub struct Listener {
     pub metrics: Option<SocketAddr>,
     /// `workers`: data-plane threads, 1 to 1024.
     pub workers: usize,
+}
+
+/// Which versions of HTTP clients may speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Codec {
+    /// Over TLS, what ALPN agrees on; in clear text, what the first bytes say.
+    #[default]
+    Auto,
+    Http1,
+    /// HTTP/2 alone, in clear text by prior knowledge.
+    Http2,
+}
+
+impl Codec {
+    /// The protocols offered by ALPN (RFC 7301), the preferred one first.
+    pub fn protocols(self) -> &'static [&'static str] {
+        match self {
+            Codec::Auto => &["h2", "http/1.1"],
+            Codec::Http1 => &["http/1.1"],
+            Codec::Http2 => &["h2"],
+        }
+    }
 }
 
 /// Whose PROXY headers are believed.

@@ -159,7 +159,13 @@ fn the_connection_lives_on_after_a_failure_that_left_it_in_step() {
     let mut wire = vallum.connect();
     for failing in FAILINGS {
         let answer = wire.ask(get(failing.host, failing.path, ""));
-        assert_eq!((answer.status, answer.header("connection")), (failing.status, ""), "{}", failing.host);
+        // Whoever sends what no honest client sends is not listened to any further.
+        let connection = if failing.status == 400 { "close" } else { "" };
+        assert_eq!((answer.status, answer.header("connection")), (failing.status, connection), "{}", failing.host);
+        if failing.status == 400 {
+            assert_eq!(wire.drain(), b"");
+            wire = vallum.connect();
+        }
     }
     assert_eq!(wire.ask(get(HOST, "/", "")).status, 200);
 }
@@ -228,5 +234,25 @@ fn grpc_clients_get_trailers_alone_over_http2() {
         assert!(field("grpc-message").is_some_and(|message| message.contains(id)), "{head}");
         assert_eq!(body, "");
         assert_eq!(logged(&vallum, id)["response-code"], failing.status);
+    }
+}
+
+#[test]
+fn conditions_are_shown_where_the_route_says_so() {
+    let route = |host: &str, shown: bool| {
+        json!({
+            "from": format!("https://{host}"),
+            "to": "http://127.0.0.1:9",
+            "show_error_details": shown,
+            "policy": [{"allow": {"and": [{"source_ip": "192.0.2.0/24"}]}}],
+        })
+    };
+    let vallum = Vallum::start(clear(json!([route("shown.test", true), route("hidden.test", false)])));
+    for (host, shown) in [("shown.test", true), ("hidden.test", false)] {
+        for accept in ["text/html", "application/json", "text/plain"] {
+            let answer = vallum.connect().ask(get(host, "/", &format!("Accept: {accept}\r\n")));
+            assert_eq!(answer.status, 403);
+            assert_eq!(answer.text().contains("source_ip"), shown, "{host} {accept}: {}", answer.text());
+        }
     }
 }

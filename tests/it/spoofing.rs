@@ -86,6 +86,8 @@ fn our_cookie_and_tokens_stay_here() {
         "Authorization: Bearer Pomerium-forged\r\n",
         "Authorization: bearer pomerium-forged\r\n",
         "Authorization:  Bearer   Pomerium-forged\r\n",
+        "Authorization: Pomerium\tforged\r\n",
+        "Authorization: Bearer \t Pomerium-forged\r\n",
     ] {
         assert_gone(&vallum, &upstream, fields);
     }

@@ -68,6 +68,7 @@ impl Reloader {
         };
         keep_value(&old.address, &mut new.address, || needs_restart("address"));
         keep_value(&old.insecure, &mut new.insecure, || needs_restart("insecure_server"));
+        keep_value(&old.codec, &mut new.codec, || needs_restart("codec_type"));
         keep_value(&old.redirect, &mut new.redirect, || needs_restart("http_redirect_addr"));
         keep_value(&old.metrics, &mut new.metrics, || needs_restart("metrics_address"));
         keep_value(&old.workers, &mut new.workers, || needs_restart("workers"));

@@ -16,6 +16,8 @@ use crate::plan::route::rewrite::HostRewrite;
 
 /// Between two addresses of X-Forwarded-For.
 const SEPARATOR: &str = ", ";
+/// Means nothing in HTTP/2, where it is ours to send (RFC 8441 section 5).
+const KEY: &[u8] = b"sec-websocket-key";
 
 /// Appends the request head to `out` and notes the X-Forwarded-For that it carries.
 pub fn write_head(
@@ -58,6 +60,9 @@ pub fn write_head(
     if let Some(protocol) = exchange.upgrade_name() {
         out.extend_from_slice(b"connection: upgrade\r\n");
         line(out, b"upgrade", protocol);
+    }
+    if let Some(key) = &exchange.websocket_key {
+        line(out, KEY, key.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -154,6 +159,7 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
         }
         K::Authorization if own_credentials(value).is_some() => {}
         K::Authorization => line(out, name, value),
+        _ if exchange.websocket_key.is_some() && name.eq_ignore_ascii_case(KEY) => {}
         _ if nominated.holds(name) || fields::is_hop_by_hop(name) => {}
         _ => line(out, name, value),
     }

@@ -16,6 +16,8 @@ use crate::plan::route::Route;
 
 /// Fields for which there is room without asking the allocator.
 const FIELDS_USUAL: usize = 64;
+/// Answers a key that was ours, when the client speaks HTTP/2 (RFC 8441 section 5).
+const ACCEPT: &str = "sec-websocket-accept";
 
 /// What the head of a final response says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +100,7 @@ fn translate(
     if status == 101 && !switches_to(exchange.upgrade_name(), response) {
         return Err(Failure::UpstreamProtocol("101 to a protocol that was not asked for"));
     }
+    check_websocket(exchange, status, response)?;
     if (100..200).contains(&status) && status != 101 {
         return Ok(Found::Interim(length));
     }
@@ -112,6 +115,18 @@ fn translate(
     }
     let is_event_stream = body != BodyLength::None && is_event_stream(response);
     Ok(Found::Final(Response { status, body, keep_alive, is_event_stream }, length))
+}
+
+/// On a stream of HTTP/2 every 2xx opens a tunnel (RFC 8441 section 5), so only an upstream that opened one may cause it.
+fn check_websocket(exchange: &Exchange, status: u16, response: &httparse::Response<'_, '_>) -> Result<(), Failure> {
+    let Some(key) = &exchange.websocket_key else { return Ok(()) };
+    let mut accepts = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(ACCEPT));
+    match (status, accepts.next(), accepts.next()) {
+        (101, Some(accept), None) if key.is_answered_by(accept.value) => Ok(()),
+        (101, ..) => Err(Failure::UpstreamProtocol("the WebSocket was not accepted as RFC 6455 asks")),
+        (200..=299, ..) => Err(Failure::UpstreamProtocol("a success that opens no WebSocket")),
+        _ => Ok(()),
+    }
 }
 
 fn is_event_stream(response: &httparse::Response<'_, '_>) -> bool {
@@ -184,11 +199,18 @@ fn send_head(
         BodyLength::Fixed(bytes) => Some((&b"content-length"[..], length.format(bytes).as_bytes())),
         _ => None,
     };
-    let theirs: Vec<(&[u8], Cow<'_, [u8]>)> = kept(exchange, route, response, status, body).collect();
+    let is_tunnel = status == 101;
+    let accept = |name: &[u8]| is_tunnel && name.eq_ignore_ascii_case(ACCEPT.as_bytes());
+    let kept = kept(exchange, route, response, status, body).filter(|(name, _)| !accept(name));
+    let theirs: Vec<(&[u8], Cow<'_, [u8]>)> = kept.collect();
     let theirs = theirs.iter().map(|(name, value)| (*name, &**value));
     let ours = route.response_headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     stream
-        .send_head(status, theirs.chain(ours).chain(length), body == BodyLength::None)
+        .send_head(
+            if is_tunnel { 200 } else { status },
+            theirs.chain(ours).chain(length),
+            body == BodyLength::None && !is_tunnel,
+        )
         .map_err(|_| Failure::ClientGone)
 }
 

@@ -83,7 +83,7 @@ impl Failure<'_> {
             div.card {
                 p.status { "Error " (self.status) }
                 h1 { (self.title) }
-                @if !self.text.is_empty() { p { (self.text) } }
+                @if !self.text.is_empty() { p { (sentence(self.text)) } }
                 @if let Some(broken) = self.broken { (road(broken)) }
                 @if !self.conditions.is_empty() {
                     h2 { "What was not met" }
@@ -170,6 +170,17 @@ impl Failure<'_> {
             text => text,
         }
     }
+}
+
+/// A message of ours, which begins small and ends without a full stop, as people read it.
+fn sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    let mut sentence: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+    sentence.push_str(characters.as_str());
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
 }
 
 /// The gRPC status that says the same as an HTTP status of ours.
@@ -266,6 +277,18 @@ mod tests {
         }
         assert!(!page.contains("<ol class=\"hops\""));
         assert!(page.len() < 30_000, "{}", page.len());
+    }
+
+    #[test]
+    fn messages_become_sentences() {
+        for (message, expected) in [
+            ("no route serves this host", "<p>No route serves this host.</p>"),
+            ("Sign in first.", "<p>Sign in first.</p>"),
+            ("\u{e9}tat", "<p>\u{c9}tat.</p>"),
+        ] {
+            let page = Failure { text: message, ..silent() }.html();
+            assert!(page.contains(expected), "{page}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! However a client spells what it asks for, there is one reading of it: what the policy judged, what is logged and what
 //! the upstream gets are the same, and no upstream can read more into it.
 
+mod fields;
 mod hosts;
 mod loose;
 mod paths;

@@ -271,6 +271,36 @@ fn an_escaped_slash_that_is_undone_by_a_redirect_leads_to_the_normal_form() {
 }
 
 #[test]
+fn normalisation_can_be_turned_off_and_what_is_ambiguous_stays_refused() {
+    let refused = PLAIN.iter().filter(|(target, outcome)| *outcome == Refused && !target.contains("//"));
+    let refused: Vec<Case> = refused.copied().collect();
+    for (settings, list) in [
+        (
+            json!({"merge_slashes": false}),
+            &[
+                ("/public//a", Passed("/public//a")),
+                ("/public///", Passed("/public///")),
+                ("//public/a", Unknown),
+                ("//admin", Unknown),
+                ("/public/a/../b", Passed("/public/b")),
+            ][..],
+        ),
+        (
+            json!({"normalize_path": false}),
+            &[
+                ("/public/%61%7e%c3%a9", Passed("/public/%61%7e%c3%a9")),
+                ("/%70ublic/a", Unknown),
+                ("/public//a", Passed("/public/a")),
+            ][..],
+        ),
+    ] {
+        let edge = Edge::start(settings);
+        edge.check_all(&[Clear, Http2], &cases(list));
+        edge.check_all(&[Clear], &cases(&refused));
+    }
+}
+
+#[test]
 fn bytes_that_are_no_text_are_refused() {
     let edge = Edge::start(json!({}));
     for byte in (0..=255u8).filter(|byte| !byte.is_ascii_graphic()) {

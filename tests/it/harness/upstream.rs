@@ -239,6 +239,30 @@ impl Served {
         Ok(())
     }
 
+    /// Reads exactly `count` bytes.
+    pub fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.reader.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads until the peer has ended.
+    pub fn rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Says that no more will be sent.
+    pub fn finish(&self) -> io::Result<()> {
+        self.writer.shutdown(Shutdown::Write)
+    }
+
+    /// Breaks the connection off with a TCP reset.
+    pub fn break_off(&self) -> io::Result<()> {
+        Ok(rustix::net::connect_unspec(&self.writer)?)
+    }
+
     /// Sends every byte back until the peer closes.
     pub fn echo_bytes(&mut self) -> io::Result<()> {
         io::copy(&mut self.reader, &mut self.writer).map(drop)

@@ -32,6 +32,7 @@ pub const END_HEADERS: u8 = 4;
 
 pub const NO_ERROR: u32 = 0;
 pub const PROTOCOL_ERROR: u32 = 1;
+pub const REFUSED_STREAM: u32 = 7;
 pub const CANCEL: u32 = 8;
 pub const ENHANCE_YOUR_CALM: u32 = 11;
 
@@ -77,8 +78,14 @@ pub struct Client {
     window: i64,
     /// Whether what was received is granted anew.
     pub grants: bool,
+    /// Whether PINGs are answered.
+    pub answers_pings: bool,
     /// Code of the last GOAWAY.
     pub goaway: Option<u32>,
+    /// The last streams that the GOAWAYs named, in order.
+    pub last_streams: Vec<u32>,
+    /// Whether the server offers extended CONNECT (RFC 8441 section 3).
+    pub offers_connect: bool,
 }
 
 impl Client {
@@ -99,6 +106,15 @@ impl Client {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let wire = Wire::tls_with(address, name, config.into()).expect("a TLS handshake");
         assert_eq!(wire.session().alpn_protocol(), Some(&b"h2"[..]));
+        Client::over(wire, window)
+    }
+
+    /// A connection in clear text, by prior knowledge (RFC 9113 section 3.3).
+    pub fn clear(address: SocketAddr) -> Client {
+        Client::over(Wire::clear(address), None)
+    }
+
+    fn over(wire: Wire, window: Option<u32>) -> Client {
         let mut client = Client {
             wire,
             next: 1,
@@ -107,7 +123,10 @@ impl Client {
             initial_window: INITIAL_WINDOW,
             window: INITIAL_WINDOW,
             grants: true,
+            answers_pings: true,
             goaway: None,
+            last_streams: Vec::new(),
+            offers_connect: false,
         };
         let settings = window.map(|w| [&[0, 4][..], &w.to_be_bytes()].concat()).unwrap_or_default();
         client.wire.send([PREFACE, &frame(SETTINGS, 0, 0, &settings)].concat());
@@ -225,6 +244,7 @@ impl Client {
         let number = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().expect("four bytes"));
         match kind {
             SETTINGS if flags & ACK == 0 => {
+                self.offers_connect |= payload.chunks(6).any(|setting| setting == [0, 8, 0, 0, 0, 1]);
                 for setting in payload.chunks(6).filter(|s| s[..2] == [0, 4]) {
                     let window = i64::from(u32::from_be_bytes(setting[2..].try_into().expect("four bytes")));
                     self.stream_windows.values_mut().for_each(|w| *w += window - self.initial_window);
@@ -232,8 +252,11 @@ impl Client {
                 }
                 self.send(frame(SETTINGS, ACK, 0, b""));
             }
-            PING if flags & ACK == 0 => self.send(frame(PING, ACK, 0, payload)),
-            GOAWAY => self.goaway = Some(number(4)),
+            PING if flags & ACK == 0 && self.answers_pings => self.send(frame(PING, ACK, 0, payload)),
+            GOAWAY => {
+                self.last_streams.push(number(0));
+                self.goaway = Some(number(4));
+            }
             WINDOW_UPDATE if id == 0 => self.window += i64::from(number(0)),
             WINDOW_UPDATE => *self.stream_windows.get_mut(&id).expect("a stream of ours") += i64::from(number(0)),
             HEADERS | DATA | RST_STREAM => self.read_reply(kind, flags, id, payload),
@@ -276,6 +299,14 @@ impl Client {
     pub fn finish(&mut self, id: u32) -> Reply {
         while !self.replies[&id].is_over() && self.step() {}
         self.replies[&id].clone()
+    }
+
+    /// Reads until `count` bytes of a body have come, or the stream is over; takes them.
+    #[track_caller]
+    pub fn take(&mut self, id: u32, count: usize) -> Vec<u8> {
+        while self.replies[&id].body.len() < count && !self.replies[&id].is_over() && self.step() {}
+        let body = &mut self.replies.get_mut(&id).unwrap().body;
+        body.drain(..count.min(body.len())).collect()
     }
 
     /// Reads until the head of a response has come.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::client::{CANCEL, Client, NO_ERROR};
+use super::client::{CANCEL, Client, NO_ERROR, REFUSED_STREAM};
 use super::public;
 use crate::harness::vallum::{HOST, and, public_route};
 use crate::harness::{PATIENCE, Upstream, Vallum, pattern, wait_until};
@@ -242,6 +242,59 @@ fn the_end_of_the_process_waits_for_slow_readers() {
     let reply = client.finish(id);
     assert!(reply.ended && reply.body == pattern(60_000), "{} bytes, {:?}", reply.body.len(), reply.reset);
     assert_eq!(client.drain(), Some(NO_ERROR));
+    assert_eq!(vallum.process.wait(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn idle_clients_are_told_to_go() {
+    let upstream = Upstream::echo();
+    let mut vallum = with_one_worker(&upstream);
+    let mut polite = Client::connect(vallum.address);
+    assert_eq!(polite.get("/").status, 200);
+    let mut deaf = Client::connect(vallum.address);
+    deaf.answers_pings = false;
+    for _ in 0..3 {
+        assert_eq!(deaf.get("/").status, 200);
+    }
+    vallum.process.signal(Signal::TERM);
+    assert_eq!(polite.drain(), Some(NO_ERROR));
+    assert_eq!(polite.last_streams, [0x7fff_ffff, 1], "in two steps (RFC 9113 section 6.8)");
+    assert_eq!(deaf.drain(), Some(NO_ERROR));
+    assert_eq!(deaf.last_streams, [0x7fff_ffff, 5], "also when the PING between them is not answered");
+    assert_eq!(vallum.process.wait(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn requests_that_cross_the_first_goodbye_are_served() {
+    let (upstream, go) = gated();
+    let mut vallum = with_one_worker(&upstream);
+    let mut client = Client::connect(vallum.address);
+    client.answers_pings = false;
+    let slow = client.request("GET", "/slow", &[], true);
+    assert_eq!(client.head(slow), 200);
+    vallum.process.signal(Signal::TERM);
+    while client.last_streams.is_empty() && client.step() {}
+    let late = client.request("GET", "/quick", &[], true);
+    assert_eq!(client.finish(late).body, b"quick");
+    while client.last_streams.len() < 2 && client.step() {}
+    let refused = client.request("GET", "/quick", &[], true);
+    assert_eq!(client.finish(refused).reset, Some(REFUSED_STREAM));
+    go.send(()).unwrap();
+    assert_eq!(client.finish(slow).body, b"slow");
+    assert_eq!((client.drain(), client.last_streams.as_slice()), (Some(NO_ERROR), &[0x7fff_ffff, late][..]));
+    assert_eq!(vallum.process.wait(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn streams_that_do_not_end_are_cut_in_the_end() {
+    let (upstream, _go) = gated();
+    let mut vallum = with_one_worker(&upstream);
+    let mut client = Client::connect(vallum.address);
+    let slow = client.request("GET", "/slow", &[], true);
+    assert_eq!(client.head(slow), 200);
+    vallum.process.signal(Signal::TERM);
+    let reply = client.finish(slow);
+    assert!(!reply.ended, "{reply:?}");
     assert_eq!(vallum.process.wait(PATIENCE).code(), Some(0));
 }
 

@@ -2,10 +2,12 @@
 
 mod abuse;
 pub(crate) mod client;
+mod codec_type;
 mod fields;
 mod lifetimes;
 mod routes;
 mod smuggling;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;

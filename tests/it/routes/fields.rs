@@ -18,13 +18,14 @@ fn request_fields_are_set_with_what_they_refer_to() {
         "X-Own": "${pomerium.request.headers[\"Host\"]} ${pomerium.request.headers[\"X-Forwarded-For\"]}",
         "X-Stolen": "${pomerium.request.headers[\"Cookie\"]}",
         "X-Claimed": "[${pomerium.request.headers[\"X-Pomerium-Claim-Email\"]}]",
+        "X-Real-IP": "${pomerium.request.headers[\"True-Client-IP\"]}",
         "X-Credentials": "[${pomerium.request.headers[\"Authorization\"]}]",
         "User-Agent": "edge",
         "X-Forwarded-Proto": "https",
     });
     let fields = "X-Asked: one\r\nX-Asked: two\r\nX-Plain: client\r\nUser-Agent: client\r\n\
                   Cookie: a=b; _pomerium=secret; c=d\r\nX-Pomerium-Claim-Email: eve@example.com\r\n\
-                  Authorization: Pomerium secret\r\n";
+                  Authorization: Pomerium secret\r\nTrue-Client-IP: 192.0.2.7\r\nX-Real-IP: 6.6.6.6\r\n";
     let request = forwarded(json!({"set_request_headers": set}), "/", fields);
     for (name, expected) in [
         ("x-plain", "plain"),
@@ -35,6 +36,8 @@ fn request_fields_are_set_with_what_they_refer_to() {
         ("x-stolen", "a=b; c=d"),
         ("x-claimed", "[]"),
         ("x-credentials", "[]"),
+        ("x-real-ip", "192.0.2.7"),
+        ("true-client-ip", ""),
         ("user-agent", "edge"),
         ("x-forwarded-proto", "https"),
     ] {

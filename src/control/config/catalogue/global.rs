@@ -22,7 +22,7 @@ pub(super) const KEYS: &[Key] = &[
     used("certificate"), used("certificate_file"), used("certificate_key"), used("certificate_key_file"),
     used("normalize_path"), used("merge_slashes"), used("path_with_escaped_slashes_action"),
     used("set_response_headers"), used("default_upstream_timeout"),
-    only("codec_type", &["auto", "http1"]), used("headers_with_underscores_action"),
+    used("codec_type"), used("headers_with_underscores_action"),
     used("http_redirect_addr"), later("grpc_address"), later("grpc_insecure"), later("grpc_client_timeout"),
     later("certificate_authority"), later("certificate_authority_file"), later("override_certificate_name"),
     later("tls_derive"), refused("autocert"), later("autocert_ca"), later("autocert_email"),

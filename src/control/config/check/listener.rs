@@ -12,7 +12,7 @@ use super::address::{self, AddressError};
 use crate::http::path::{EscapedSlashes, PathRules};
 use crate::plan::Logs;
 use crate::plan::field_rules::{FieldRules, Underscores};
-use crate::plan::listener::{Listener, ProxyProtocol};
+use crate::plan::listener::{Codec, Listener, ProxyProtocol};
 use crate::plan::timeouts::Timeouts;
 
 /// Stands for "no limit": longer than any connection lives.
@@ -27,6 +27,7 @@ pub(super) fn listener(section: &Section, desk: &Desk) -> Listener {
     Listener {
         address: listen_address(section, desk),
         insecure: on(&section.insecure_server, false),
+        codec: section.codec.as_ref().map_or(Codec::Auto, |typed| codec(typed, desk)),
         proxy_protocol: proxy_protocol(section, desk),
         redirect: section.redirect_address.as_ref().and_then(|typed| redirect(typed, desk)),
         metrics: section.metrics_address.as_ref().and_then(|typed| metrics(typed, desk)),
@@ -48,6 +49,25 @@ fn listen_address(section: &Section, desk: &Desk) -> SocketAddr {
         desk.problems.add(typed.error(message));
         default
     })
+}
+
+/// `codec_type`.
+fn codec(typed: &Typed<String>, desk: &Desk) -> Codec {
+    match typed.value.trim().to_ascii_lowercase().as_str() {
+        "" | "auto" => Codec::Auto,
+        "http1" => Codec::Http1,
+        "http2" => Codec::Http2,
+        "http3" => {
+            let message = "`codec_type`: http3 is not supported by this version yet; clients get `auto`";
+            desk.problems.add(typed.warning(message));
+            Codec::Auto
+        }
+        _ => {
+            let message = format!("invalid codec type: {}", typed.value);
+            desk.problems.add(typed.error(message).help("one of auto, http1, http2"));
+            Codec::Auto
+        }
+    }
 }
 
 /// `http_redirect_addr`; port 0 lets the system choose.

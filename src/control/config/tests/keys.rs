@@ -108,6 +108,7 @@ fn enumerations_are_checked() {
     for (text, error) in [
         ("services: all,nonsense", "config: nonsense is an invalid service type"),
         ("databroker_storage_type: redis", "config: unknown databroker storage backend type"),
+        ("codec_type: spdy", "invalid codec type: spdy"),
         ("log_level: loud", "config: invalid log_level: unknown log level: loud"),
         ("proxy_log_level: loud", "config: invalid proxy_log_level: unknown log level: loud"),
         ("cookie_same_site: maybe", "config: invalid cookie_same_site: unknown cookie_same_site: maybe"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::http::path::{EscapedSlashes, PathRules};
+use crate::plan::listener::Codec;
 
 #[test]
 fn the_listener_is_as_typed() {
@@ -15,9 +16,26 @@ fn the_listener_is_as_typed() {
 }
 
 #[test]
+fn the_codec_is_as_typed() {
+    for (text, codec) in [
+        ("", Codec::Auto),
+        ("codec_type: ''", Codec::Auto),
+        ("codec_type: HTTP1", Codec::Http1),
+        ("codec_type: http2", Codec::Http2),
+        ("codec_type: http3", Codec::Auto),
+    ] {
+        assert_eq!(plan(text).listener.codec, codec, "{text}");
+    }
+}
+
+#[test]
 fn wrong_addresses_are_errors() {
     for (text, error) in [
         ("address: nowhere", "`address`: expected `:PORT`, `ADDRESS:PORT` or `localhost:PORT`, found \"nowhere\""),
+        (
+            "http_redirect_addr: nowhere",
+            "`http_redirect_addr`: expected `:PORT`, `ADDRESS:PORT` or `localhost:PORT`, found \"nowhere\"",
+        ),
         ("metrics_address: nowhere", "config: invalid metrics_addr: expected host:port"),
         ("metrics_address: ':x'", "config: invalid metrics_addr: port must be a number"),
         ("metrics_address: ':-1'", "config: invalid metrics_addr: expected positive port number"),

@@ -35,14 +35,14 @@ fn what_needs_a_restart_keeps_its_value_and_is_named() {
     let folder = Folder::new();
     let file = folder.file("c.yaml", format!("{BASE}address: :1\nworkers: 1\nmetrics_address: :2\n"));
     let (mut reloader, first) = Reloader::start(Some(&file), Environment::new()).unwrap();
-    let more = "address: :3\nworkers: 2\nmetrics_address: :4\nuse_proxy_protocol: true\nproxy_protocol_trusted_cidrs: 10.0.0.1\n";
+    let more = "address: :3\nworkers: 2\nmetrics_address: :4\ncodec_type: http1\nuse_proxy_protocol: true\nproxy_protocol_trusted_cidrs: 10.0.0.1\n";
     folder.file("c.yaml", format!("{}{more}", BASE.replace("insecure_server: true", "insecure_server: false")));
     let next = reloader.reload().unwrap();
     assert_eq!(next.plan.listener, first.plan.listener);
     let mut named: Vec<_> =
         next.warnings.iter().filter(|w| w.message.contains("needs a restart")).map(|w| w.key.as_str()).collect();
     named.sort_unstable();
-    assert_eq!(named, ["address", "insecure_server", "metrics_address", "use_proxy_protocol", "workers"]);
+    assert_eq!(named, ["address", "codec_type", "insecure_server", "metrics_address", "use_proxy_protocol", "workers"]);
     folder.file("c.yaml", format!("{BASE}address: :1\nworkers: 1\nmetrics_address: :2\n"));
     assert_eq!(reloader.reload().unwrap().warnings, [], "back at the old values nothing needs a restart");
 }

@@ -54,6 +54,7 @@ fn plan_with(authenticate: Option<&str>, issuer: &str) -> Plan {
         listener: listener::Listener {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             insecure: false,
+            codec: listener::Codec::Auto,
             proxy_protocol: None,
             redirect: None,
             metrics: None,

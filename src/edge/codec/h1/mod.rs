@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::h2::PREFACE_HEAD;
 use crate::edge::deadline::Deadline;
 use crate::edge::exchange::Client;
 use crate::edge::wire::{IDLE_READ_BYTES, READ_BYTES, Reader, Writer};
@@ -12,7 +13,7 @@ use crate::plan::timeouts::Timeouts;
 /// Most bytes that are read and thrown away so that a client sees our last answer before the connection ends.
 const LINGER_BYTES_MAX: usize = 256 * 1024;
 /// How long that may take.
-const LINGER_MS: u64 = 1_000;
+pub const LINGER_MS: u64 = 1_000;
 /// Most empty lines before a request line that are forgiven (RFC 9112 section 2.2 asks for at least one).
 const EMPTY_LINES_MAX: usize = 1;
 
@@ -24,6 +25,8 @@ pub struct Connection {
     /// Plaintext read and not yet used.
     pub inbox: Vec<u8>,
     pub who: Client,
+    /// Its first bytes may turn out to be HTTP/2 (RFC 9113 section 3.3).
+    pub may_be_h2: bool,
 }
 
 /// What becomes of a connection after an exchange.
@@ -45,6 +48,8 @@ pub enum NoHead {
     /// It sent part of a head and stopped.
     Late,
     Refused(HeadError),
+    /// The client speaks HTTP/2: its preface begins the inbox.
+    Http2,
 }
 
 impl Connection {
@@ -66,6 +71,9 @@ impl Connection {
             match find_end(&self.inbox, seen).map_err(NoHead::Refused)? {
                 End::At(length) => {
                     self.deadline.clear_read();
+                    if std::mem::take(&mut self.may_be_h2) && self.inbox.starts_with(PREFACE_HEAD) {
+                        return Err(NoHead::Http2);
+                    }
                     return self.take_head(length).map_err(NoHead::Refused);
                 }
                 End::NotYet(looked_at) => seen = looked_at,

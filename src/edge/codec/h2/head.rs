@@ -57,8 +57,10 @@ pub fn build(fields: &mut Fields, end: bool, extended_connect: bool) -> Result<R
         }));
     }
     let (method, target, protocol) = parts.line(&fields.bytes, extended_connect)?;
-    let body = parts.body(end)?;
+    let body = parts.body(end, protocol)?;
     let mut bytes = std::mem::take(&mut fields.bytes);
+    // From here on it is what HTTP/1 calls it: a GET that asks for an upgrade (RFC 8441 section 5).
+    let method = if protocol == Some(Protocol::WebSocket) { append(&mut bytes, b"GET") } else { method };
     let list = parts.fields(&fields.lines, &mut bytes);
     let head = RequestHead::from_parts(bytes, method, target, list).map_err(Rejection::Refused)?;
     Ok(Request { head, body, protocol })
@@ -168,8 +170,11 @@ impl Parts {
         }
     }
 
-    fn body(&self, end: bool) -> Result<BodyLength, Rejection> {
+    fn body(&self, end: bool, protocol: Option<Protocol>) -> Result<BodyLength, Rejection> {
         match (end, self.length) {
+            // What follows is no content (RFC 9110 section 9.3.6).
+            (_, None) if protocol.is_some() => Ok(BodyLength::None),
+            (_, Some(_)) if protocol.is_some() => Err(Malformed("content_length")),
             (true, None | Some(0)) => Ok(BodyLength::None),
             (true, Some(_)) => Err(Malformed("content_length_without_body")),
             (false, None) => Ok(BodyLength::Chunked),

@@ -22,7 +22,7 @@ mod tests;
 use crate::http::framing::BodyLength;
 use crate::http::head::{HeadError, RequestHead};
 
-pub use connection::Connection;
+pub use connection::{Connection, PREFACE_HEAD};
 pub use error::{ConnectionError, ErrorCode, StreamGone};
 pub use head::Protocol;
 pub use limits::Limits;
@@ -40,7 +40,7 @@ pub enum Event {
         head: RequestHead,
         /// `None` when no body follows, `Chunked` when one does whose length was not told.
         body: BodyLength,
-        /// What an extended CONNECT asks for; the method is `CONNECT` then.
+        /// What an extended CONNECT asks for. One for a WebSocket is handed on as the `GET` that it would be in HTTP/1.1.
         protocol: Option<Protocol>,
     },
     /// A request that is too large to be read. The stream waits for an answer (431) and for its release like any other.

@@ -1,6 +1,7 @@
 //! The I/O of an HTTP/2 connection: one task reads and writes the socket, one task per stream serves its request. They
 //! share the codec, which knows frames; nothing here does.
 
+mod leave;
 mod stream;
 
 use std::cell::{Cell, RefCell};
@@ -19,6 +20,7 @@ use crate::edge::worker::Worker;
 use crate::http::framing::BodyLength;
 use crate::http::head::{HeadError, RequestHead};
 use crate::plan::timeouts::Timeouts;
+pub use leave::Connections;
 pub use stream::{Broken, Stream};
 
 /// What the tasks of one connection share.
@@ -35,6 +37,8 @@ struct Shared {
     finishing: Cell<bool>,
     /// Something is being written.
     writing: Cell<bool>,
+    /// When the client was told that the worker drains; 0: it was not.
+    leaving_ms: Cell<u64>,
     deadline: Rc<Deadline>,
 }
 
@@ -66,7 +70,15 @@ impl Waiting {
 /// A request that arrived on a stream, or one whose head is too large.
 pub struct Arrived {
     pub stream: Stream,
-    pub request: Result<(RequestHead, BodyLength), HeadError>,
+    pub request: Result<Asked, HeadError>,
+}
+
+/// What a stream asks for.
+pub struct Asked {
+    pub head: RequestHead,
+    pub body: BodyLength,
+    /// What the stream shall become.
+    pub protocol: Option<h2::Protocol>,
 }
 
 impl Shared {
@@ -97,28 +109,21 @@ impl Shared {
 
     /// A stream's task is done with it.
     fn stream_ended(&self) {
-        if self.worker.draining.get() {
-            self.codec.borrow_mut().drain();
-        }
         self.wake_writer();
         if self.waiting.borrow().is_empty() {
             self.fall_idle();
         }
     }
 
-    /// Nothing is asked for: the connection may stay so for `timeout_idle`. When the worker drains, the client was told
-    /// and its answer ends the connection; only one that had all of its answers before is closed without a word.
+    /// Nothing is asked for: the connection may stay so for `timeout_idle`.
     fn fall_idle(&self) {
-        let now_ms = self.worker.clock.now_ms();
-        let draining = self.worker.draining.get();
-        let wait = if draining { self.timeouts.head } else { self.timeouts.idle };
-        self.deadline.set_read(now_ms + wait.as_millis() as u64);
+        self.deadline.set_read(self.worker.clock.now_ms() + self.timeouts.idle.as_millis() as u64);
         if !self.writing.get() && self.codec.borrow_mut().output().is_empty() {
             self.note_idle();
         }
     }
 
-    /// All was answered and written. A draining worker waits for the client's answer to the goodbye instead.
+    /// All was answered and written. A connection of a draining worker is not cut for that: it ends by a goodbye.
     fn note_idle(&self) {
         if !self.worker.draining.get() {
             self.deadline.set_idle(self.worker.clock.now_ms());
@@ -128,28 +133,34 @@ impl Shared {
 
 /// Serves an HTTP/2 connection to its end; `arrived` is called for each request and must not block.
 pub async fn serve(worker: &Rc<Worker>, connection: h1::Connection, mut arrived: impl FnMut(Arrived)) {
-    let h1::Connection { mut reader, mut writer, deadline, inbox, who } = connection;
+    let h1::Connection { mut reader, mut writer, deadline, inbox, who, .. } = connection;
     let shared = Rc::new(Shared {
         worker: worker.clone(),
         timeouts: worker.plan().timeouts.clone(),
-        // WebSockets come by HTTP/1.1: a browser opens a connection of its own for them.
-        codec: RefCell::new(h2::Connection::server(h2::Limits { extended_connect: false, ..h2::Limits::default() })),
+        codec: RefCell::new(h2::Connection::server(h2::Limits::default())),
         waiting: RefCell::default(),
         writer: RefCell::default(),
         closed: Cell::new(false),
         finishing: Cell::new(false),
         writing: Cell::new(false),
+        leaving_ms: Cell::new(0),
         deadline: deadline.clone(),
     });
+    worker.muxes.enter(&shared);
     let was_read = {
         let mut reading = pin!(read(&shared, &mut reader, inbox, &mut arrived));
         let mut writing = pin!(write(&shared, &mut writer));
         let ended = first(reading.as_mut(), writing.as_mut()).await;
-        if let First::Left(()) = ended {
-            // What is queued (a GOAWAY, say) still goes out.
-            shared.finishing.set(true);
-            shared.wake_writer();
-            writing.await;
+        match ended {
+            First::Left(()) => {
+                // What is queued (a GOAWAY, say) still goes out.
+                shared.finishing.set(true);
+                shared.wake_writer();
+                writing.await;
+            }
+            // We have left: what the client still sends is read for a moment, so that it gets our last frames.
+            First::Right(()) if shared.codec.borrow().is_finished() => reading.await,
+            First::Right(()) => {}
         }
         matches!(ended, First::Left(()))
     };
@@ -157,7 +168,10 @@ pub async fn serve(worker: &Rc<Worker>, connection: h1::Connection, mut arrived:
     shared.end_all_streams();
     match was_read {
         // The client may still be sending, and shall get our last frames.
-        true => h1::Connection { reader, writer, deadline, inbox: Vec::new(), who }.close(worker).await,
+        true => {
+            let rest = h1::Connection { reader, writer, deadline, inbox: Vec::new(), who, may_be_h2: false };
+            rest.close(worker).await;
+        }
         false => writer.finish(deadline.control()).await,
     }
 }
@@ -180,10 +194,6 @@ async fn read(shared: &Rc<Shared>, reader: &mut Reader, mut inbox: Vec<u8>, arri
         }
         let idle = shared.waiting.borrow().is_empty() && inbox.is_empty();
         if idle {
-            if shared.worker.draining.get() {
-                shared.codec.borrow_mut().go_away(h2::ErrorCode::NO_ERROR);
-                return;
-            }
             inbox = Vec::new();
             shared.codec.borrow_mut().rest();
             shared.fall_idle();
@@ -207,8 +217,9 @@ fn attend(shared: &Rc<Shared>, arrived: &mut impl FnMut(Arrived)) {
         let event = shared.codec.borrow_mut().poll_event();
         let Some(event) = event else { return };
         match event {
-            Event::Request { stream, head, body, .. } => {
-                arrived(Arrived { stream: Stream::open(shared.clone(), stream), request: Ok((head, body)) });
+            Event::Request { stream, head, body, protocol } => {
+                let request = Ok(Asked { head, body, protocol });
+                arrived(Arrived { stream: Stream::open(shared.clone(), stream), request });
             }
             Event::Refused { stream, error } => {
                 arrived(Arrived { stream: Stream::open(shared.clone(), stream), request: Err(error) });
@@ -240,6 +251,9 @@ async fn write(shared: &Rc<Shared>, writer: &mut Writer) {
         if out.is_empty() {
             if shared.finishing.get() {
                 return;
+            }
+            if shared.codec.borrow().is_finished() {
+                return shared.close_writer(writer).await;
             }
             if shared.waiting.borrow().is_empty() {
                 writer.rest();
@@ -275,7 +289,8 @@ fn wake_writable(shared: &Shared) {
 
 async fn something_to_write(shared: &Shared) {
     poll_fn(|cx| {
-        if shared.finishing.get() || !shared.codec.borrow_mut().output().is_empty() {
+        let mut codec = shared.codec.borrow_mut();
+        if shared.finishing.get() || codec.is_finished() || !codec.output().is_empty() {
             return Poll::Ready(());
         }
         *shared.writer.borrow_mut() = Some(cx.waker().clone());

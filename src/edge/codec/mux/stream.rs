@@ -106,6 +106,16 @@ impl Stream {
         self.shared.wake_writer();
     }
 
+    /// Breaks the stream off: what it was joined to is gone (RFC 8441 section 5).
+    pub fn cancel(&self) {
+        self.shared.codec.borrow_mut().reset(self.id, ErrorCode::CANCEL);
+        self.shared.wait(self.id, |waiting| {
+            waiting.reset = true;
+            waiting.wake();
+        });
+        self.shared.wake_writer();
+    }
+
     fn is_broken(&self) -> bool {
         self.shared.closed.get() || self.shared.waiting.borrow().get(&self.id).is_none_or(|waiting| waiting.reset)
     }

@@ -15,6 +15,7 @@ use super::limits::{Abuse, CONTROL_BYTES_MAX, Limits, Meters};
 use super::stream::{Closed, Streams};
 use super::{Event, StreamId, frame, settings};
 use headers::Block;
+pub use receive::PREFACE_HEAD;
 
 /// What our PING says that asks whether a client has seen the first GOAWAY.
 const DRAIN_PING: [u8; 8] = *b"draining";

@@ -8,6 +8,9 @@ use super::{Connection, Stage};
 /// What a client says first (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// The part of it that looks like the head of a request (RFC 9113 section 3.4: no server of HTTP/1 serves one).
+pub const PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+
 impl Connection {
     /// Takes what the client sent and returns how many bytes were used. Whole frames are read where they stand; the rest,
     /// at most a frame, must be offered again with what follows it. `now_ms` is a clock that does not go back.

@@ -50,7 +50,7 @@ fn well_formed_requests_are_handed_on() {
         (
             with(&[(":method", "CONNECT"), (":protocol", "websocket")], &with(&GET[1..], &[])),
             false,
-            "1 CONNECT / host=a.example Chunked WebSocket",
+            "1 GET / host=a.example None WebSocket",
         ),
         (with(GET, &[("x", &long)]), true, &format!("1 GET / host=a.example,x={long} None")),
         (
