@@ -178,9 +178,11 @@ fn a_refusal_speaks_the_clients_language() {
         let answer = vallum.connect_tls(HOST).ask(get(HOST, "/", fields));
         assert_eq!(answer.status, 495, "{fields}");
         assert!(answer.header("content-type").starts_with(content_type), "{answer:?}");
-        assert!(answer.text().contains(text), "{}", answer.text());
+        assert!(answer.text().to_lowercase().contains(text), "{}", answer.text());
     }
     assert!(upstream.requests().is_empty());
+    let page = vallum.connect_tls(HOST).ask(get(HOST, "/", "Accept: text/html\r\n")).text();
+    assert!(page.contains("choose a certificate") && !page.contains("Sign in"), "{page}");
     // Our own pages and the probe ask for none.
     assert_eq!(vallum.connect_tls(HOST).ask(get(HOST, "/ping", "")).status, 200);
     assert_ne!(vallum.connect_tls(HOST).ask(get(HOST, "/.pomerium/", "")).status, 495);
