@@ -49,6 +49,14 @@ validate CONFIG:
 bench *ARGS:
     benches/run {{ARGS}}
 
+# The appliance's image, into image/out (as root, on a Debian machine): image/README.md.
+image *ARGS:
+    image/build {{ARGS}}
+
+# Boots the built image once under software emulation and uses it.
+image-boot *ARGS:
+    image/test/run {{ARGS}}
+
 # What guards main.
 ci:
     .ci/run

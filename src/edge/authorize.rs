@@ -10,7 +10,7 @@ use crate::http::page::{Speaks, speaks};
 use crate::http::path;
 use crate::plan::policy::{Decision, Facts, Verdict};
 use crate::plan::route::Route;
-use crate::plan::sign_in;
+use crate::plan::sign_in::{self, DEVICE_PATH};
 use crate::telemetry::authorize_log::{self, Check};
 
 /// Decides; everything but "allowed" is a failure.
@@ -18,30 +18,41 @@ pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
     let Some(route) = exchange.route() else { return Err(Failure::NoPath) };
     let decoded = decoded_path(exchange);
     let facts = facts(worker, exchange, &decoded);
-    let decision = route.policy.decide(&facts);
+    let decision = judge(exchange, route, &facts);
     if exchange.plan.logs.authorize {
         log(exchange, route, &decision);
     }
     let reason = decision.reasons().iter().next().map_or("", |reason| reason.as_str());
+    let count = |result| exchange.cells.decision(route.index, result, reason);
     match decision.verdict {
         Verdict::Allow => {
-            exchange.cells.decision(route.index, "allow", reason);
+            count("allow");
             Ok(())
         }
         Verdict::SignIn => {
-            exchange.cells.decision(route.index, "sign_in", reason);
+            count("sign_in");
             Err(sign_in(worker, exchange))
         }
-        // There are no pages yet on which a device could be shown, so this is as final as the wrong device.
         Verdict::ShowDevice => {
-            exchange.cells.decision(route.index, "deny", reason);
-            Err(Failure::Denied { status: 450, conditions: Vec::new() })
+            count("show_device");
+            Err(show_device(exchange, route.policy.device_wanted(&facts)))
         }
         Verdict::Deny(status) => {
-            exchange.cells.decision(route.index, "deny", reason);
+            count("deny");
             let conditions = if route.show_error_details { route.policy.failing(&facts) } else { Vec::new() };
             Err(Failure::Denied { status, conditions })
         }
+    }
+}
+
+/// What the session alone decides is decided once for it.
+fn judge(exchange: &Exchange, route: &Route, facts: &Facts<'_>) -> Decision {
+    match &exchange.session.known {
+        Some(known) if route.policy.needs_session() => {
+            let residual = known.residuals.of(exchange.plan.generation, route, &known.session);
+            route.policy.decide_rest(&residual, facts)
+        }
+        _ => route.policy.decide(&Facts { session: None, ..*facts }),
     }
 }
 
@@ -54,9 +65,11 @@ fn facts<'e>(worker: &Worker, exchange: &'e Exchange, decoded: &'e str) -> Facts
         certificate: exchange.client.certificate.as_ref().map(|shown| &shown.leaf),
         standing: exchange.standing,
         now: worker.clock.unix(),
+        mcp: exchange.message.fact(),
         cors_preflight: exchange.method() == "OPTIONS"
             && exchange.head.first(FieldKind::Origin).is_some()
             && exchange.head.first(FieldKind::AccessControlRequestMethod).is_some(),
+        ..Facts::default()
     }
 }
 
@@ -72,24 +85,37 @@ fn decoded_path(exchange: &Exchange) -> Cow<'_, str> {
     }
 }
 
-/// A browser is sent to sign in; everyone else gets a 401 (`policy-language` section 6).
+/// A browser is sent to sign in; everyone else gets a 401.
 fn sign_in(worker: &Worker, exchange: &Exchange) -> Failure {
+    match url::Url::parse(&exchange.url()) {
+        Ok(url) if exchange.plan.identity.provider.is_some() && navigates(exchange) => {
+            Failure::SignIn(sign_in::location(&exchange.plan, &url, worker.clock.unix()).to_string())
+        }
+        _ => Failure::Unauthenticated,
+    }
+}
+
+/// A browser is sent to the page about devices, on the same host; everyone else gets a 401.
+fn show_device(exchange: &Exchange, kind: Option<&str>) -> Failure {
+    if !navigates(exchange) {
+        return Failure::Unauthenticated;
+    }
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("pomerium_device_type", kind.unwrap_or_default());
+    Failure::ShowDevice(format!("{DEVICE_PATH}?{}", query.finish()))
+}
+
+/// Whether a person with a browser is on the way to a page, who can be redirected.
+fn navigates(exchange: &Exchange) -> bool {
     let head = &exchange.head;
-    let navigates = speaks(head.first(FieldKind::Accept), None, head.first(FieldKind::UserAgent)) == Speaks::Html
+    speaks(head.first(FieldKind::Accept), None, head.first(FieldKind::UserAgent)) == Speaks::Html
         && !exchange.session.by_token
         && exchange.normal.upgrade.is_none()
-        && exchange.plan.identity.provider.is_some()
+        && exchange.route().is_none_or(|route| route.mcp.is_none())
         && head.first(FieldKind::SecFetchMode).is_none_or(|mode| mode == b"navigate")
         && !head.pairs().any(|(name, value)| {
             name.eq_ignore_ascii_case(b"x-requested-with") && value.eq_ignore_ascii_case(b"xmlhttprequest")
-        });
-    if !navigates {
-        return Failure::Unauthenticated;
-    }
-    match url::Url::parse(&exchange.url()) {
-        Ok(url) => Failure::SignIn(sign_in::location(&exchange.plan, &url, worker.clock.unix()).to_string()),
-        Err(_) => Failure::Unauthenticated,
-    }
+        })
 }
 
 fn log(exchange: &Exchange, route: &Route, decision: &Decision) {

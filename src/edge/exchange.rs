@@ -14,6 +14,7 @@ use crate::http::fields::FieldKind;
 use crate::http::framing::BodyLength;
 use crate::http::head::{RequestHead, Span};
 use crate::plan::client_certificate::Standing;
+use crate::plan::policy::mcp::{self, Mcp};
 use crate::plan::route::Route;
 use crate::plan::route::upgrades::WEBSOCKET;
 use crate::telemetry::access_log::Source;
@@ -67,6 +68,8 @@ pub struct Exchange {
     /// How the client's certificate stands to the terms of the route.
     pub standing: Standing,
     pub session: Presented,
+    /// What is asked of an MCP server, where it was looked for.
+    pub message: Message,
     pub answer: Answer,
     /// The X-Forwarded-For that was sent upstream.
     pub forwarded_for: String,
@@ -112,6 +115,28 @@ pub struct Presented {
     pub known: Option<Rc<Known>>,
     /// It came by header or query: such a client is never redirected.
     pub by_token: bool,
+}
+
+/// The MCP message in a request's body.
+#[derive(Debug, Default)]
+pub enum Message {
+    /// There is none, or it was not looked for.
+    #[default]
+    None,
+    Read(mcp::Message),
+    /// The body is none that everybody reads alike, or is larger than is read.
+    Unreadable,
+}
+
+impl Message {
+    /// What policies see of it.
+    pub fn fact(&self) -> Mcp<'_> {
+        match self {
+            Message::None => Mcp::Nothing,
+            Message::Read(message) => message.fact(),
+            Message::Unreadable => Mcp::Unreadable,
+        }
+    }
 }
 
 impl Drop for Exchange {
@@ -177,6 +202,7 @@ impl Exchange {
             route_index: None,
             standing: Standing::default(),
             session: Presented::default(),
+            message: Message::default(),
             answer: Answer { status: 0, source: Source::Internal, details: "", size: 0 },
             forwarded_for: String::new(),
             upstream: None,

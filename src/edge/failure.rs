@@ -33,8 +33,18 @@ pub enum Failure {
     Misdirected,
     /// Nobody is signed in; the location starts the sign-in.
     SignIn(String),
+    /// Somebody is signed in, but by no known device; the location shows what can be done.
+    ShowDevice(String),
     /// Nobody is signed in and the client is none to be redirected.
     Unauthenticated,
+    /// A program has no right to ask this of an MCP server, and may learn at `metadata` how to get it.
+    Challenge {
+        metadata: String,
+    },
+    /// A message to an MCP server is refused; the error answers its `id`.
+    CallDenied {
+        id: serde_json::Value,
+    },
     /// Someone is signed in or known, but may not. Lines that say which condition failed.
     Denied {
         status: u16,
@@ -140,7 +150,10 @@ impl Failure {
             ),
             F::NoPath => (404, Source::NoRoute, "route_not_found", "no route of this host serves this path".into()),
             F::SignIn(_) => (302, Source::AuthRedirect, "sign_in", "".into()),
-            F::Unauthenticated => (401, Source::AuthDeny, "unauthenticated", "sign in first".into()),
+            F::ShowDevice(_) => (302, Source::AuthRedirect, "show_device", "".into()),
+            F::Unauthenticated => (401, Source::AuthDeny, "unauthenticated", "Unauthenticated".into()),
+            F::Challenge { .. } => (401, Source::AuthDeny, "unauthenticated", "Unauthorized".into()),
+            F::CallDenied { .. } => (200, Source::AuthDeny, "denied", "".into()),
             F::Denied { status, .. } => (*status, Source::AuthDeny, "denied", denial(*status).into()),
             F::Rewrite(what) => (400, Source::BadRequest, "rewrite", (*what).into()),
             F::UpgradeRefused => (403, Source::BadRequest, "upgrade_refused", "this route allows no WebSocket".into()),

@@ -5,6 +5,10 @@ use std::cell::Cell;
 /// Longest id accepted from a client.
 const CLIENT_ID_BYTES_MAX: usize = 128;
 
+/// Length of a UUID's text.
+const UUID_BYTES: usize = 36;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// Makes ids in the form of a version 4 UUID.
 pub struct RequestIds {
     state: Cell<[u64; 2]>,
@@ -20,18 +24,20 @@ impl RequestIds {
 
     /// A fresh id.
     pub fn next(&self) -> Box<str> {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let bits = (u128::from(self.word()) << 64 | u128::from(self.word())) & !(0xf << 76) & !(0b11 << 62)
             | 0x4 << 76
             | 0b10 << 62;
-        let mut id = String::with_capacity(36);
-        for digit in 0..32 {
-            if matches!(digit, 8 | 12 | 16 | 20) {
-                id.push('-');
-            }
-            id.push(char::from(HEX[(bits >> (124 - 4 * digit)) as usize & 0xf]));
+        let mut text = [b'-'; UUID_BYTES];
+        let mut at = 0;
+        for (position, byte) in bits.to_be_bytes().into_iter().enumerate() {
+            // A hyphen stays before each of these.
+            at += usize::from(matches!(position, 4 | 6 | 8 | 10));
+            text[at] = HEX[usize::from(byte >> 4)];
+            text[at + 1] = HEX[usize::from(byte & 0xf)];
+            at += 2;
         }
-        id.into_boxed_str()
+        // Digits and hyphens are text.
+        std::str::from_utf8(&text).unwrap_or_default().into()
     }
 
     /// The id that a client sent, if it is one that may stand in logs and headers.

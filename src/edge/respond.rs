@@ -1,6 +1,7 @@
 //! Answers of our own: failures, redirects, `/ping`, and our pages as control returns them.
 
 use bytes::Bytes;
+use serde_json::json;
 
 use super::codec::h1::After;
 use super::codec::{Client, Whole};
@@ -11,7 +12,7 @@ use super::worker::Worker;
 use crate::http::fields::{FieldKind, is_token, value_is_clean};
 use crate::http::framing::BodyLength;
 use crate::http::page::failure::{Failure as Page, Hop, Link};
-use crate::http::page::{CONTENT_SECURITY_POLICY, speaks};
+use crate::http::page::{CONTENT_SECURITY_POLICY, Speaks, speaks};
 use crate::plan::route::Action;
 use crate::telemetry::access_log::Source;
 
@@ -20,6 +21,9 @@ pub const INTERCEPTED: &str = "x-pomerium-intercepted-response";
 
 /// What a refused method might have been instead (RFC 9110 section 15.5.6).
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// For crawlers, on a host that they may not see.
+const ROBOTS: &[u8] = b"User-agent: *\nDisallow: /";
 
 /// An answer of our own.
 struct Own<'a> {
@@ -99,7 +103,18 @@ pub async fn failure(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
     }
     let close = failure.closes() || closes(worker, exchange);
     let sent = match &failure {
-        Failure::SignIn(location) | Failure::PathRedirect(location) => {
+        _ if is_for_robots(exchange, meaning.source) => {
+            exchange.answer.status = 200;
+            let fields = vec![("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")];
+            send(worker, client, exchange, Own { status: 200, fields, body: ROBOTS, close }).await
+        }
+        Failure::CallDenied { id } => {
+            let body = call_error(id, &exchange.request_id);
+            let fields = vec![("content-type", "application/json"), ("cache-control", "no-cache")];
+            let own = Own { status: meaning.status, fields, body: body.as_bytes(), close };
+            send(worker, client, exchange, own).await
+        }
+        Failure::SignIn(location) | Failure::ShowDevice(location) | Failure::PathRedirect(location) => {
             let fields = vec![("location", location.as_str()), ("cache-control", "no-store")];
             send(worker, client, exchange, Own { status: meaning.status, fields, body: b"", close }).await
         }
@@ -113,6 +128,13 @@ pub async fn failure(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
                 fields.push(("grpc-status", code));
                 fields.push(("grpc-message", &grpc.message));
             }
+            let challenge = match &failure {
+                Failure::Challenge { metadata } => format!("Bearer resource_metadata=\"{metadata}\""),
+                _ => String::new(),
+            };
+            if !challenge.is_empty() {
+                fields.push(("www-authenticate", &challenge));
+            }
             match meaning.status {
                 405 => fields.push(("allow", ALLOWED)),
                 426 => fields.push(("upgrade", "HTTP/1.1")),
@@ -123,6 +145,21 @@ pub async fn failure(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
         }
     };
     sent.unwrap_or(After::Abort)
+}
+
+/// Crawlers that may not see a host are told to stay away rather than to sign in.
+fn is_for_robots(exchange: &Exchange, source: Source) -> bool {
+    let agent = exchange.head.first(FieldKind::UserAgent);
+    matches!(source, Source::AuthDeny | Source::AuthRedirect)
+        && exchange.path() == "/robots.txt"
+        && speaks(None, None, agent) != Speaks::Kubernetes
+}
+
+/// The refusal of a message to an MCP server, with Pomerium's words (JSON-RPC 2.0 section 5.1: -32602, invalid params).
+fn call_error(id: &serde_json::Value, request_id: &str) -> String {
+    let message = format!("access denied, please see the authorization log for the request {request_id} for details");
+    let error = json!({ "code": -32602, "message": message, "data": { "request_id": request_id } });
+    json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string()
 }
 
 fn page_of(exchange: &Exchange, failure: &Failure, text: &str) -> crate::http::page::failure::Answer {
@@ -152,7 +189,8 @@ fn page_of(exchange: &Exchange, failure: &Failure, text: &str) -> crate::http::p
             495 => "Client Certificate Required",
             _ => "Error",
         }),
-        text,
+        // Programs read the words that Pomerium has for it.
+        text: if denied && meaning.status == 403 && !language.is_html() { "Forbidden" } else { text },
         broken: hop(meaning.source),
         request_id: &exchange.request_id,
         signed_in_as: who.filter(|_| denied),

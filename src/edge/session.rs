@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::exchange::{Exchange, Presented};
 use super::failure::Failure;
+use super::residuals::Residuals;
 use super::vouch::Assertions;
 use super::worker::Worker;
 use crate::http::cookie;
@@ -29,6 +30,7 @@ const CANDIDATES_MAX: usize = 4;
 pub struct Known {
     pub session: Arc<Session>,
     pub assertions: Assertions,
+    pub residuals: Residuals,
     handle: SessionHandle,
     asked_ms: Cell<u64>,
 }
@@ -174,7 +176,13 @@ async fn look_up(worker: &Worker, exchange: &Exchange, text: &[u8]) -> Result<Op
     match ask(worker, &handle).await {
         Ok(Answer::Session(session)) => {
             let asked_ms = Cell::new(now_ms);
-            let known = Rc::new(Known { session, assertions: Assertions::default(), handle, asked_ms });
+            let known = Rc::new(Known {
+                session,
+                assertions: Assertions::default(),
+                residuals: Residuals::default(),
+                handle,
+                asked_ms,
+            });
             // An answer older than a revocation must not outlive it.
             if epoch == worker.door.revocations.epoch() {
                 worker.sessions.put(text, known.clone());

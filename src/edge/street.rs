@@ -16,7 +16,7 @@ use super::route::Way;
 use super::tls::Failed;
 use super::wire::{self, Reader, TlsError, Writer};
 use super::worker::{Held, Worker};
-use super::{accept, authorize, client_certificate, portal, record, relay, respond, route, sanitize, session};
+use super::{accept, authorize, client_certificate, message, portal, record, relay, respond, route, sanitize, session};
 use crate::edge::deadline::Deadline;
 use crate::edge::preface;
 use crate::http::head::RequestHead;
@@ -229,7 +229,16 @@ async fn pass(worker: &Rc<Worker>, client: &mut Speaker<'_>, exchange: &mut Exch
             if exchange.route().is_some_and(Route::asks_who) && !session::recall(worker, exchange) {
                 Box::pin(session::identify(worker, exchange)).await?;
             }
-            authorize::decide(worker, exchange)?;
+            let body = match exchange.route().is_some_and(|route| route.policy.needs_message()) {
+                true => Box::pin(message::read(worker, client, exchange)).await?,
+                false => None,
+            };
+            if let Err(failure) = authorize::decide(worker, exchange) {
+                return Err(Box::pin(message::refusal(worker, client, exchange, failure)).await);
+            }
+            if let Some(body) = body {
+                message::put_back(client, exchange, &body);
+            }
             match way {
                 Way::Answer if exchange.told_protocol.is_some() => Err(Failure::UpgradeRefused),
                 Way::Answer => Box::pin(respond::by_route(worker, client, exchange)).await,

@@ -115,6 +115,7 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
         request_body_max: None,
         timeout_is_default: false,
         idle_timeout: None,
+        mcp: None,
         show_error_details: false,
     };
     Plan {

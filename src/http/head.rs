@@ -203,7 +203,12 @@ impl RequestHead {
     }
 
     pub fn method(&self) -> &str {
-        self.text(self.method)
+        match self.bytes(self.method) {
+            b"GET" => "GET",
+            b"HEAD" => "HEAD",
+            b"POST" => "POST",
+            _ => self.text(self.method),
+        }
     }
 
     pub fn target(&self) -> &[u8] {

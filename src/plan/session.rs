@@ -29,6 +29,26 @@ pub struct Session {
     /// Unix seconds; the session is over from this moment on.
     pub expires_at: i64,
     pub service_account: bool,
+    /// The credentials of devices that were shown in this session, the oldest first.
+    pub devices: Vec<Device>,
+}
+
+/// A credential of a device (WebAuthn).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// `any`, `enclave_only`, or a type of the operator's.
+    pub kind: Box<str>,
+    /// The credential's id.
+    pub id: Box<str>,
+    /// `None`: it was never enrolled.
+    pub enrollment: Option<Enrollment>,
+}
+
+/// How a device came to be known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Enrollment {
+    /// The user id of who approved it; empty when nobody did.
+    pub approved_by: Box<str>,
 }
 
 impl Session {

@@ -6,6 +6,8 @@ use super::Plan;
 
 /// Path of the page that begins a sign-in.
 pub const SIGN_IN_PATH: &str = "/.pomerium/sign_in";
+/// Path of the page about devices.
+pub const DEVICE_PATH: &str = "/.pomerium/webauthn";
 /// Longest URL that a sign-in returns to, in bytes; a longer one loses its query, then its path. It travels through the
 /// identity provider inside the state, and providers cut URLs at 4 to 8 KiB.
 pub const RETURN_URL_BYTES_MAX: usize = 2048;

@@ -21,6 +21,7 @@ mod limits;
 mod load;
 mod metrics;
 mod mtls;
+mod policy;
 mod proxy_protocol;
 mod routes;
 mod signin;

@@ -61,6 +61,7 @@ impl SessionRecord {
             issued_at: self.issued_at,
             expires_at: self.expires_at,
             service_account: false,
+            devices: Vec::new(),
         }
     }
 

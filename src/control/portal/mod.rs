@@ -6,6 +6,7 @@
 mod answer;
 mod callback;
 mod cookies;
+mod device;
 mod flow;
 mod guest;
 mod handover;
@@ -37,7 +38,7 @@ use super::databroker::Databroker;
 use super::oidc::Providers;
 use crate::link::portal::{PortalInbox, Visit};
 use crate::link::revocations::Revocations;
-use crate::plan::sign_in::SIGN_IN_PATH;
+use crate::plan::sign_in::{DEVICE_PATH, SIGN_IN_PATH};
 
 /// Longest life of a visit; the provider may have to be asked meanwhile.
 pub const VISIT_TIME_MAX: Duration = Duration::from_secs(15);
@@ -133,6 +134,10 @@ async fn dispatch(state: &PortalState, guest: &Guest) -> Answered {
         "/.pomerium/user" => {
             only_get()?;
             user::json(guest)
+        }
+        DEVICE_PATH => {
+            only_get()?;
+            device::page(guest)
         }
         sign_out::PATH if is_get => sign_out::confirm(guest),
         sign_out::PATH if is_post => sign_out::perform(state, guest).await,

@@ -81,6 +81,15 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "No sign-in here", text)
     }
 
+    /// Pomerium's status for a device that may not pass.
+    pub(super) fn no_device() -> Self {
+        let status = StatusCode::from_u16(450).unwrap_or(StatusCode::FORBIDDEN);
+        let advice = "You are signed in, and signing in again changes nothing. Tell your administrator the request id below: \
+            the policy of this service has to do without the device.";
+        let text = "This service asks for a registered device, and devices cannot be registered here yet.";
+        Refusal { advice: Some(advice), ..Self::new(status, "Device not authorized", text) }
+    }
+
     pub(super) fn internal(text: impl Into<Cow<'static, str>>) -> Self {
         let advice = "Try again. If it happens again, tell your administrator the request id below.";
         Refusal { advice: Some(advice), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", text) }

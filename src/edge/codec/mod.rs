@@ -145,6 +145,14 @@ impl Client<'_> {
         Ok(Bytes::from(collected))
     }
 
+    /// Puts back a whole body that was collected, to be taken again; its length is known from now on.
+    pub fn unread(&mut self, body: &[u8]) {
+        match self {
+            Client::H1(connection) => drop(connection.inbox.splice(0..0, body.iter().copied())),
+            Client::H2(stream) => stream.unread(body),
+        }
+    }
+
     /// The request's body and the way back, to be used at the same time.
     pub fn split(&mut self, incoming: Incoming, timeouts: &Timeouts) -> (Source<'_>, Back<'_>) {
         match self {

@@ -1,6 +1,8 @@
 //! The request as the upstream sees it, written anew from the normal form: nothing of a client's passes by accident.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
 
 use crate::edge::exchange::Exchange;
 use crate::edge::rewrite::{self, Rewritten};
@@ -145,6 +147,7 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
     match field.kind {
         K::Host | K::ContentLength | K::TransferEncoding | K::Connection | K::KeepAlive | K::ProxyConnection => {}
         K::ProxyAuthenticate | K::ProxyAuthorization | K::Te | K::Trailer | K::Upgrade | K::Expect => {}
+        K::Http2Settings => {}
         K::Identity | K::ForwardedFor | K::ForwardedProto | K::ForwardedHost | K::ForwardedOther => {}
         K::RequestId => {}
         // The upstream shall not take the request for one that the policy was not asked about.
@@ -160,7 +163,7 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
         K::Authorization if own_credentials(value).is_some() => {}
         K::Authorization => line(out, name, value),
         _ if exchange.websocket_key.is_some() && name.eq_ignore_ascii_case(KEY) => {}
-        _ if nominated.holds(name) || fields::is_hop_by_hop(name) => {}
+        _ if nominated.holds(name) => {}
         _ => line(out, name, value),
     }
 }
@@ -203,9 +206,24 @@ fn forwarded_for(exchange: &Exchange) -> String {
     }
     match exchange.plan.field_rules.skip_append {
         true => text.truncate(text.len().saturating_sub(SEPARATOR.len())),
-        false => text.push_str(&exchange.client.address.ip().to_canonical().to_string()),
+        false => push_address(exchange.client.address.ip().to_canonical(), &mut text),
     }
     text
+}
+
+/// As `Display` writes it, without the formatting machinery for what most requests need.
+fn push_address(address: IpAddr, text: &mut String) {
+    let IpAddr::V4(address) = address else {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{address}");
+        return;
+    };
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            text.push('.');
+        }
+        text.push_str(itoa::Buffer::new().format(octet));
+    }
 }
 
 /// Fields that the client named in `Connection` and that may be dropped for it.
@@ -230,4 +248,19 @@ fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_everywhere_else() {
+        for address in ["0.0.0.0", "127.0.0.1", "255.250.109.7", "::", "2001:db8::1", "::ffff:192.0.2.1"] {
+            let address: IpAddr = address.parse().unwrap();
+            let mut text = String::new();
+            push_address(address, &mut text);
+            assert_eq!(text, address.to_string());
+        }
+    }
 }

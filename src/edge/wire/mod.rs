@@ -56,7 +56,7 @@ impl Source {
 pub struct Writer {
     socket: WriteHalf,
     tls: Option<Rc<RefCell<Session>>>,
-    /// Where ciphertext is made; kept between writes of one exchange.
+    /// Where ciphertext is made; kept between writes of one exchange, with what was written last still in it.
     sealed: Vec<u8>,
 }
 
@@ -138,6 +138,7 @@ impl Writer {
     /// Says goodbye: close_notify for TLS, then the end of the sending direction.
     pub async fn finish(&mut self, control: &Control) {
         if let Some(tls) = &self.tls {
+            self.sealed.clear();
             tls.borrow_mut().close(&mut self.sealed);
             let _ = self.flush().await;
         }
@@ -150,8 +151,7 @@ impl Writer {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        let (result, mut returned) = self.socket.write_all(std::mem::take(&mut self.sealed)).await;
-        returned.clear();
+        let (result, returned) = self.socket.write_all(std::mem::take(&mut self.sealed)).await;
         self.sealed = returned;
         result
     }
@@ -167,6 +167,7 @@ pub async fn handshake(
     let mut session = session;
     let mut incoming = early;
     loop {
+        writer.sealed.clear();
         let done = session.advance(std::mem::take(&mut incoming), &mut writer.sealed);
         // Also on failure: what is sealed then is the alert that tells the peer why.
         if !writer.sealed.is_empty() {

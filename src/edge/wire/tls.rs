@@ -127,19 +127,29 @@ impl Session {
         Ok(plain.len() - before)
     }
 
-    /// Encrypts `plain`, appending records to `out`.
+    /// Encrypts `plain`; `out` holds nothing but the records afterwards. What it held before is not looked at, but saves
+    /// making as much room anew: rustls writes into initialised bytes only.
     pub fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), TlsError> {
-        out.append(&mut self.pending);
-        let incoming = &mut self.incoming;
-        loop {
-            let done = match &mut self.side {
-                Side::Server(c) => seal_step(c.process_tls_records(incoming).state, plain, out)?,
-                Side::Client(c) => seal_step(c.process_tls_records(incoming).state, plain, out)?,
-            };
-            if done {
-                return Ok(());
-            }
+        let mut room = Room { bytes: out, used: 0 };
+        if !self.pending.is_empty() {
+            room.put(&self.pending);
+            self.pending = Vec::new();
         }
+        let incoming = &mut self.incoming;
+        let result = loop {
+            let step = match &mut self.side {
+                Side::Server(c) => seal_step(c.process_tls_records(incoming).state, plain, &mut room),
+                Side::Client(c) => seal_step(c.process_tls_records(incoming).state, plain, &mut room),
+            };
+            match step {
+                Ok(false) => {}
+                Ok(true) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let used = room.used;
+        out.truncate(used);
+        result
     }
 
     /// Appends a close_notify to `out`, once.
@@ -304,23 +314,48 @@ fn take_step<Data>(
     Ok(())
 }
 
+/// Initialised bytes, of which the first `used` are taken.
+struct Room<'a> {
+    bytes: &'a mut Vec<u8>,
+    used: usize,
+}
+
+impl Room<'_> {
+    /// At least `size` bytes behind those taken.
+    fn behind(&mut self, size: usize) -> &mut [u8] {
+        let end = self.used + size;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        &mut self.bytes[self.used..end]
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.behind(bytes.len()).copy_from_slice(bytes);
+        self.used += bytes.len();
+    }
+}
+
 /// One step towards sealing; false when a record of rustls' own went first and another step is needed. (When a peer
 /// has asked for new keys, that record must precede everything sealed with them.)
 fn seal_step<Data>(
     state: Result<ConnectionState<'_, '_, Data>, rustls::Error>,
     plain: &[u8],
-    out: &mut Vec<u8>,
+    out: &mut Room<'_>,
 ) -> Result<bool, TlsError> {
     match state? {
         ConnectionState::WriteTraffic(mut traffic) => {
-            let start = out.len();
             let records = plain.len().div_ceil(RECORD_BYTES) + 1;
-            out.resize(start + plain.len() + records * RECORD_OVERHEAD, 0);
-            let result = traffic.encrypt(plain, &mut out[start..]);
-            out.truncate(start + result.as_ref().copied().unwrap_or(0));
-            result.map(|_| true).map_err(|_| TlsError::Exhausted)
+            let room = out.behind(plain.len() + records * RECORD_OVERHEAD);
+            out.used += traffic.encrypt(plain, room).map_err(|_| TlsError::Exhausted)?;
+            Ok(true)
         }
-        ConnectionState::EncodeTlsData(mut data) => encode(&mut data, out).map(|()| false),
+        ConnectionState::EncodeTlsData(mut data) => {
+            let mut own = Vec::new();
+            encode(&mut data, &mut own)?;
+            out.put(&own);
+            Ok(false)
+        }
         ConnectionState::TransmitTlsData(data) => {
             data.done();
             Ok(false)

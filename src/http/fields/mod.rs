@@ -39,6 +39,7 @@ pub enum FieldKind {
     Origin,
     SecFetchMode,
     AccessControlRequestMethod,
+    Http2Settings,
     Server,
     /// The name holds `_` and is none of the above: `headers_with_underscores_action` decides.
     Underscore,
@@ -78,7 +79,11 @@ fn exact(name: &[u8]) -> Option<FieldKind> {
         ],
         12 => &[(b"x-request-id", K::RequestId)],
         13 => &[(b"authorization", K::Authorization)],
-        14 => &[(b"content-length", K::ContentLength), (b"sec-fetch-mode", K::SecFetchMode)],
+        14 => &[
+            (b"content-length", K::ContentLength),
+            (b"sec-fetch-mode", K::SecFetchMode),
+            (b"http2-settings", K::Http2Settings),
+        ],
         15 => &[(b"x-forwarded-for", K::ForwardedFor)],
         16 => &[(b"x-forwarded-host", K::ForwardedHost), (b"proxy-connection", K::ProxyConnection)],
         17 => &[(b"x-forwarded-proto", K::ForwardedProto), (b"transfer-encoding", K::TransferEncoding)],
@@ -87,7 +92,10 @@ fn exact(name: &[u8]) -> Option<FieldKind> {
         29 => &[(b"access-control-request-method", K::AccessControlRequestMethod)],
         _ => &[],
     };
-    candidates.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, kind)| *kind)
+    // The first letter tells most of them apart; the whole name is compared at most once or twice.
+    let first = name.first()?.to_ascii_lowercase();
+    let mut alike = candidates.iter().filter(|(known, _)| known.first() == Some(&first));
+    alike.find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, kind)| *kind)
 }
 
 /// Whether the name, folded, starts with `x-pomerium-`: assertion, claims, routing key, authorization, all of them.
@@ -146,7 +154,8 @@ pub fn is_hop_by_hop(name: &[u8]) -> bool {
             | FieldKind::Trailer
             | FieldKind::TransferEncoding
             | FieldKind::Upgrade
-    ) || name.eq_ignore_ascii_case(b"http2-settings")
+            | FieldKind::Http2Settings
+    )
 }
 
 /// The options of a `Connection` value, without empty ones.
@@ -190,9 +199,12 @@ pub fn may_be_nominated(name: &[u8]) -> bool {
     ];
     const PROTECTED_PREFIXES: &[&[u8]] = &[b"access-control-", b"sec-", b"cf-", b"impersonate-", b"x-serverless-"];
     match classify(name) {
-        FieldKind::KeepAlive | FieldKind::ProxyConnection | FieldKind::Te | FieldKind::Trailer | FieldKind::Upgrade => {
-            true
-        }
+        FieldKind::KeepAlive
+        | FieldKind::ProxyConnection
+        | FieldKind::Te
+        | FieldKind::Trailer
+        | FieldKind::Upgrade
+        | FieldKind::Http2Settings => true,
         FieldKind::Other | FieldKind::Underscore => {
             !PROTECTED.iter().any(|known| folds_onto(name, known))
                 && !PROTECTED_PREFIXES.iter().any(|prefix| folds_onto_prefix(name, prefix))
@@ -210,7 +222,7 @@ pub fn has_underscore(name: &[u8]) -> bool {
 /// names would see two of it.
 pub fn is_disguise(name: &[u8]) -> bool {
     let unfolded: Vec<u8> = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).collect();
-    has_underscore(name) && (classify(&unfolded) != FieldKind::Other || is_hop_by_hop(&unfolded))
+    has_underscore(name) && classify(&unfolded) != FieldKind::Other
 }
 
 /// Whether this is a field name or another token (RFC 9110 section 5.6.2).

@@ -49,6 +49,7 @@ fn kinds() {
         ("Origin", K::Origin),
         ("Sec-Fetch-Mode", K::SecFetchMode),
         ("Access-Control-Request-Method", K::AccessControlRequestMethod),
+        ("HTTP2-Settings", K::Http2Settings),
         ("Server", K::Server),
         ("my_field", K::Underscore),
         ("_", K::Underscore),

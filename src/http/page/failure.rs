@@ -135,8 +135,9 @@ impl Failure<'_> {
     fn kubernetes(&self) -> String {
         let reason = match self.status {
             400 => "BadRequest",
-            401 => "Unauthorized",
-            403 | 450 | 495 => "Forbidden",
+            // The devices and certificates of Pomerium's own statuses: there is no word for them in Kubernetes.
+            401 | 450 | 495 => "Unauthorized",
+            403 => "Forbidden",
             404 => "NotFound",
             408 | 504 => "Timeout",
             413 => "RequestEntityTooLarge",

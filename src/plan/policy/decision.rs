@@ -30,11 +30,17 @@ pub struct Decision {
     pub verdict: Verdict,
     pub allow: Outcome,
     pub deny: Outcome,
+    /// The policy asks for the message in the body, and the body is none: refused, whatever the results are.
+    pub is_unread: bool,
 }
 
 impl Decision {
-    pub(super) fn new(allow: Outcome, deny: Outcome) -> Decision {
-        Decision { verdict: verdict(allow, deny), allow, deny }
+    pub(super) fn new(allow: Outcome, deny: Outcome, is_unread: bool) -> Decision {
+        let verdict = match verdict(allow, deny) {
+            Verdict::Allow if is_unread => Verdict::Deny(FORBIDDEN),
+            verdict => verdict,
+        };
+        Decision { verdict, allow, deny, is_unread }
     }
 
     /// Why: the reasons of the part that decided.
@@ -44,6 +50,7 @@ impl Decision {
             Verdict::SignIn => Reason::UserUnauthenticated.into(),
             Verdict::ShowDevice => Reason::DeviceUnauthenticated.into(),
             Verdict::Deny(_) if self.deny.value || has_bad_certificate(self.deny.reasons) => self.deny.reasons,
+            Verdict::Deny(_) if self.allow.value => Reason::McpNotAToolCall.into(),
             Verdict::Deny(_) => self.allow.reasons,
         }
     }

@@ -68,6 +68,9 @@ impl Policy {
                 lines.push("no rule allows anybody".to_owned());
             }
         }
+        if decision.is_unread {
+            lines.push(format!("the body is no MCP message → {}", Reason::McpNotAToolCall));
+        }
         let hidden = lines.len().saturating_sub(FAILING_LINES_MAX);
         if hidden > 0 {
             lines.truncate(FAILING_LINES_MAX);

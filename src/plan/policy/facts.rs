@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::mcp::Mcp;
+use super::ssh::Login;
 use crate::plan::client_certificate::{Leaf, Standing};
 use crate::plan::session::Session;
 
@@ -25,6 +27,10 @@ pub struct Facts<'a> {
     pub standing: Standing,
     /// The time of the request, in Unix seconds.
     pub now: i64,
+    /// What is asked of an MCP server; read where [`super::Policy::needs_message`] says so.
+    pub mcp: Mcp<'a>,
+    /// Who comes by SSH, where somebody does.
+    pub ssh: Option<&'a Login>,
 }
 
 /// `GET /` from nobody and nowhere, in 1970.
@@ -39,6 +45,8 @@ impl Default for Facts<'_> {
             certificate: None,
             standing: Standing::Valid,
             now: 0,
+            mcp: Mcp::Nothing,
+            ssh: None,
         }
     }
 }

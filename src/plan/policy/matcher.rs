@@ -167,7 +167,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    fn one(operator: &'static str, value: impl Into<Value>) -> Condition {
+    pub(super) fn one(operator: &'static str, value: impl Into<Value>) -> Condition {
         Condition { operator, values: vec![value.into()] }
     }
 

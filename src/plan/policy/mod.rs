@@ -9,16 +9,20 @@ mod certificate;
 mod claim;
 mod criterion;
 mod decision;
+mod device;
 mod document;
 mod explain;
 mod facts;
 mod legacy;
 mod matcher;
+pub mod mcp;
 mod network;
 mod problem;
 mod reason;
+mod record;
 mod rule;
-mod undecidable;
+pub mod ssh;
+mod time;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +36,7 @@ pub use explain::{CriterionResult, Explanation, FAILING_LINES_MAX, RuleResult};
 pub use facts::Facts;
 pub use legacy::Legacy;
 pub use matcher::Condition;
+use mcp::Mcp;
 use problem::Problems;
 pub use reason::{Reason, Reasons};
 pub use rule::{Operator, Outcome};
@@ -42,6 +47,7 @@ pub struct Policy {
     allow: Rules,
     deny: Rules,
     needs_session: bool,
+    needs_message: bool,
     asks_method: bool,
     /// What nobody comes to.
     nobody: Residual,
@@ -84,10 +90,15 @@ impl Policy {
         if let Some(document) = ppl {
             problems.key("policy", |problems| rules.read(document, problems));
         }
-        let needs_session = rules.allow.iter().chain(&rules.deny).any(rule::Rule::needs_session);
-        let asks_method = rules.allow.iter().chain(&rules.deny).any(rule::Rule::asks_method);
-        let (allow, deny) = (Rules::new(rules.allow), Rules::new(rules.deny));
-        let mut policy = Policy { allow, deny, needs_session, asks_method, ..Policy::default() };
+        let any = |asks: fn(&Criterion) -> bool| rules.allow.iter().chain(&rules.deny).any(|rule| rule.any(asks));
+        let mut policy = Policy {
+            needs_session: any(Criterion::asks_session),
+            needs_message: any(Criterion::asks_message),
+            asks_method: any(|criterion| matches!(criterion, Criterion::HttpMethod(_))),
+            allow: Rules::new(rules.allow),
+            deny: Rules::new(rules.deny),
+            nobody: Residual::default(),
+        };
         policy.nobody = policy.settle(None);
         problems.finish(policy)
     }
@@ -95,7 +106,7 @@ impl Policy {
     /// Decides about one request.
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
         match facts.session {
-            Some(_) => Decision::new(self.allow.outcome(facts), self.deny.outcome(facts)),
+            Some(_) => self.conclude(self.allow.outcome(facts), self.deny.outcome(facts), facts),
             None => self.decide_rest(&self.nobody, facts),
         }
     }
@@ -107,12 +118,27 @@ impl Policy {
 
     /// As [`Policy::decide`], where `residual` was made by this policy from the session of `facts`.
     pub fn decide_rest(&self, residual: &Residual, facts: &Facts<'_>) -> Decision {
-        Decision::new(self.allow.finish(&residual.allow, facts), self.deny.finish(&residual.deny, facts))
+        self.conclude(self.allow.finish(&residual.allow, facts), self.deny.finish(&residual.deny, facts), facts)
+    }
+
+    fn conclude(&self, allow: Outcome, deny: Outcome, facts: &Facts<'_>) -> Decision {
+        Decision::new(allow, deny, self.needs_message && facts.mcp == Mcp::Unreadable)
     }
 
     /// Whether a decision may depend on who is signed in. When false, [`Facts::session`] may be left out.
     pub fn needs_session(&self) -> bool {
         self.needs_session
+    }
+
+    /// Whether a decision may depend on the message in the request's body. When false, [`Facts::mcp`] may be left out.
+    pub fn needs_message(&self) -> bool {
+        self.needs_message
+    }
+
+    /// The type of device that should be shown, after [`Verdict::ShowDevice`].
+    pub fn device_wanted(&self, facts: &Facts<'_>) -> Option<&str> {
+        let criteria = self.allow.iter().chain(self.deny.iter()).flat_map(|rule| rule.written());
+        criteria.filter(|(c, _)| c.judge(facts).1 == Reason::DeviceUnauthenticated).find_map(|(c, _)| c.device_kind())
     }
 
     /// Whether a decision may depend on the method.

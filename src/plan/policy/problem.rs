@@ -52,9 +52,9 @@ impl Problems {
         self.report(format_args!("error generating criterion rules: {message}"))
     }
 
-    /// How many errors there are.
-    pub(super) fn len(&self) -> usize {
-        self.found.len()
+    /// As [`Problems::bad_data`], where the rest can still be read.
+    pub(super) fn note_data(&mut self, message: impl Display) {
+        self.bad_data::<()>(message);
     }
 
     pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<PolicyError>> {

@@ -1,6 +1,7 @@
 //! Why a decision was made: the closed vocabulary of reasons, and sets of them that cost one word.
 //!
-//! The texts are Pomerium's; they appear in logs, metrics and pages and must not change.
+//! The texts are Pomerium's, and ours in the same style for criteria of its paid edition (`date-…`, `day-of-week-…`,
+//! `time-of-day-…`, `record-…`); they appear in logs, metrics and pages and must not change.
 
 use std::fmt;
 use std::ops::BitOr;
@@ -16,6 +17,10 @@ pub enum Reason {
     ClientCertificateRequired,
     ClientCertificateUnauthorized,
     CorsRequest,
+    DateOk,
+    DateUnauthorized,
+    DayOfWeekOk,
+    DayOfWeekUnauthorized,
     DeviceOk,
     DeviceUnauthenticated,
     DeviceUnauthorized,
@@ -36,6 +41,8 @@ pub enum Reason {
     NonCorsRequest,
     NonPomeriumRoute,
     PomeriumRoute,
+    RecordOk,
+    RecordUnauthorized,
     Reject,
     RouteNotFound,
     SourceIpOk,
@@ -44,6 +51,8 @@ pub enum Reason {
     SshPublickeyUnauthorized,
     SshUsernameOk,
     SshUsernameUnauthorized,
+    TimeOfDayOk,
+    TimeOfDayUnauthorized,
     UserOk,
     /// Nobody is signed in.
     UserUnauthenticated,
@@ -54,7 +63,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in alphabetical order of the texts.
-    pub const ALL: [Reason; 39] = [
+    pub const ALL: [Reason; 47] = [
         Reason::Accept,
         Reason::ClaimOk,
         Reason::ClaimUnauthorized,
@@ -62,6 +71,10 @@ impl Reason {
         Reason::ClientCertificateRequired,
         Reason::ClientCertificateUnauthorized,
         Reason::CorsRequest,
+        Reason::DateOk,
+        Reason::DateUnauthorized,
+        Reason::DayOfWeekOk,
+        Reason::DayOfWeekUnauthorized,
         Reason::DeviceOk,
         Reason::DeviceUnauthenticated,
         Reason::DeviceUnauthorized,
@@ -82,6 +95,8 @@ impl Reason {
         Reason::NonCorsRequest,
         Reason::NonPomeriumRoute,
         Reason::PomeriumRoute,
+        Reason::RecordOk,
+        Reason::RecordUnauthorized,
         Reason::Reject,
         Reason::RouteNotFound,
         Reason::SourceIpOk,
@@ -90,6 +105,8 @@ impl Reason {
         Reason::SshPublickeyUnauthorized,
         Reason::SshUsernameOk,
         Reason::SshUsernameUnauthorized,
+        Reason::TimeOfDayOk,
+        Reason::TimeOfDayUnauthorized,
         Reason::UserOk,
         Reason::UserUnauthenticated,
         Reason::UserUnauthorized,
@@ -106,6 +123,10 @@ impl Reason {
             Reason::ClientCertificateRequired => "client-certificate-required",
             Reason::ClientCertificateUnauthorized => "client-certificate-unauthorized",
             Reason::CorsRequest => "cors-request",
+            Reason::DateOk => "date-ok",
+            Reason::DateUnauthorized => "date-unauthorized",
+            Reason::DayOfWeekOk => "day-of-week-ok",
+            Reason::DayOfWeekUnauthorized => "day-of-week-unauthorized",
             Reason::DeviceOk => "device-ok",
             Reason::DeviceUnauthenticated => "device-unauthenticated",
             Reason::DeviceUnauthorized => "device-unauthorized",
@@ -126,6 +147,8 @@ impl Reason {
             Reason::NonCorsRequest => "non-cors-request",
             Reason::NonPomeriumRoute => "non-pomerium-route",
             Reason::PomeriumRoute => "pomerium-route",
+            Reason::RecordOk => "record-ok",
+            Reason::RecordUnauthorized => "record-unauthorized",
             Reason::Reject => "reject",
             Reason::RouteNotFound => "route-not-found",
             Reason::SourceIpOk => "source-ip-ok",
@@ -134,6 +157,8 @@ impl Reason {
             Reason::SshPublickeyUnauthorized => "ssh-publickey-unauthorized",
             Reason::SshUsernameOk => "ssh-username-ok",
             Reason::SshUsernameUnauthorized => "ssh-username-unauthorized",
+            Reason::TimeOfDayOk => "time-of-day-ok",
+            Reason::TimeOfDayUnauthorized => "time-of-day-unauthorized",
             Reason::UserOk => "user-ok",
             Reason::UserUnauthenticated => "user-unauthenticated",
             Reason::UserUnauthorized => "user-unauthorized",
@@ -230,7 +255,7 @@ mod tests {
         assert_eq!(set.iter().map(Reason::as_str).collect::<Vec<_>>(), ["accept", "email-ok", "user-ok"]);
         assert_eq!(format!("{set:?}"), r#"{"accept", "email-ok", "user-ok"}"#);
         assert_eq!(set, Reasons::from_iter([Reason::EmailOk, Reason::UserOk, Reason::Accept]));
-        assert_eq!(Reasons::from_iter(Reason::ALL).len(), 39);
+        assert_eq!(Reasons::from_iter(Reason::ALL).len(), 47);
         assert!(Reasons::NONE.is_empty());
     }
 }

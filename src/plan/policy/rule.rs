@@ -109,8 +109,8 @@ impl Rule {
         self.settled == self.criteria.len()
     }
 
-    pub(super) fn needs_session(&self) -> bool {
-        self.criteria.iter().any(Criterion::asks_session)
+    pub(super) fn any(&self, asks: fn(&Criterion) -> bool) -> bool {
+        self.criteria.iter().any(asks)
     }
 
     fn tally(&self, mut tally: Tally, criteria: &[Criterion], facts: &Facts<'_>) -> Tally {
@@ -120,10 +120,6 @@ impl Rule {
             tally.add(value != inverts, reason.into());
         }
         tally
-    }
-
-    pub(super) fn asks_method(&self) -> bool {
-        self.criteria.iter().any(|criterion| matches!(criterion, Criterion::HttpMethod(_)))
     }
 }
 

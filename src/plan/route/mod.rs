@@ -1,6 +1,7 @@
 //! Routes: which one a request belongs to, and what is done with it. The route is chosen once, here.
 
 pub mod action;
+pub mod mcp;
 pub mod rewrite;
 pub mod template;
 pub mod upgrades;
@@ -57,6 +58,8 @@ pub struct Route {
     pub timeout_is_default: bool,
     /// Between two reads of a response or, either way, of an upgraded connection; `None`: no limit.
     pub idle_timeout: Option<Duration>,
+    /// `mcp.server`.
+    pub mcp: Option<mcp::Server>,
     /// `show_error_details`.
     pub show_error_details: bool,
 }

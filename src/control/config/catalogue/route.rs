@@ -21,7 +21,7 @@ pub(super) const KEYS: &[Key] = &[
     refused("sub_policies"), refused("idp_client_id"), refused("idp_client_secret"),
     later("idp_access_token_allowed_audiences"),
     Key { name: "bearer_token_format", state: State::Refused(&["default"]) }, refused("identity_providers"),
-    used("tls_downstream_client_ca"), used("tls_downstream_client_ca_file"), refused("mcp"),
+    used("tls_downstream_client_ca"), used("tls_downstream_client_ca_file"), used("mcp"),
     refused("upstream_tunnel"), later("session_recording"),
     // Limits (ours).
     used("max_request_body_bytes"),

@@ -10,6 +10,7 @@ mod headers;
 mod identity;
 mod limits;
 mod listener;
+mod mcp;
 mod pem;
 mod provider;
 mod rewrite;

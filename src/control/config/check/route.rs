@@ -10,7 +10,7 @@ use super::super::sections::route::Route as Section;
 use super::headers::{self, Fields};
 use super::listener::{FOREVER, on};
 use super::upstream_tls::Clients;
-use super::{access, answer, client_certificates, from, limits, rewrite, to, upgrades};
+use super::{access, answer, client_certificates, from, limits, mcp, rewrite, to, upgrades};
 use crate::http::path::PathRules;
 use crate::plan::cluster::Target;
 use crate::plan::route::{Action, HostRule, Route};
@@ -73,7 +73,9 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
     let host_rewrite = rewrite::host(&section.rewrite, desk);
     let action = action(section, &name, targets.map(|(targets, _)| targets), common, desk);
     let upgrades = upgrades::upgrades(&section.upstream, &common.upgrades, desk);
-    let (timeout, idle_timeout) = timeouts(section, upgrades.allows_websocket(), common.upstream_timeout);
+    let mcp = mcp::server(section.mcp.as_ref(), desk);
+    let is_long_lived = upgrades.allows_websocket() || mcp.is_some();
+    let (timeout, idle_timeout) = timeouts(section, is_long_lived, common.upstream_timeout);
     let route = Route {
         index: 0,
         id,
@@ -95,6 +97,7 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         timeout_is_default: section.upstream.timeout.is_none(),
         idle_timeout,
         request_body_max: limits::request_body(&section.max_request_body_bytes, common.request_body_max),
+        mcp,
         show_error_details: on(&section.show_error_details, false),
     };
     Some(Checked { route, section, from: source? })
@@ -139,12 +142,12 @@ fn source<'s>(section: &'s Section, desk: &Desk) -> Option<&'s Typed<String>> {
     section.from.as_ref()
 }
 
-/// For the whole response, and between two reads. A route that lets WebSockets through has no limit unless it names one; 0
-/// means no limit.
-fn timeouts(section: &Section, websockets: bool, default: Option<Duration>) -> (Option<Duration>, Option<Duration>) {
+/// For the whole response, and between two reads. A route that lets WebSockets through, or leads to an MCP server, has no
+/// limit unless it names one; 0 means no limit.
+fn timeouts(section: &Section, is_long_lived: bool, default: Option<Duration>) -> (Option<Duration>, Option<Duration>) {
     let limit = |typed: &Opt<Duration>, default: Option<Duration>| match typed {
         Some(typed) => (!typed.value.is_zero()).then(|| typed.value.min(FOREVER)),
-        None => default.filter(|_| !websockets),
+        None => default.filter(|_| !is_long_lived),
     };
     (limit(&section.upstream.timeout, default), limit(&section.upstream.idle_timeout, Some(IDLE_TIMEOUT)))
 }

@@ -5,6 +5,7 @@ pub(super) mod certificate;
 pub(super) mod client_certificate;
 pub(super) mod identity;
 pub(super) mod listener;
+pub(super) mod mcp;
 pub(super) mod route;
 
 use super::catalogue;

@@ -6,6 +6,7 @@ use super::super::problem::Spot;
 use super::super::section::{Choice, Opt, Section, Typed, mismatch};
 use super::super::text::tree::{Tree, Value};
 use super::answer::{self, Redirect, Response};
+use super::mcp::{self, Mcp};
 use crate::http::framing::MAX_CONTENT_LENGTH;
 
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(in super::super) struct Route {
     pub(in super::super) remove_request_headers: Opt<Vec<Typed<String>>>,
     pub(in super::super) set_response_headers: Opt<Vec<(String, Typed<String>)>>,
     pub(in super::super) rewrite_response_headers: Vec<ResponseRewrite>,
+    pub(in super::super) mcp: Option<Mcp>,
     pub(in super::super) show_error_details: Opt<bool>,
     pub(in super::super) max_request_body_bytes: Opt<u64>,
 }
@@ -117,6 +119,7 @@ pub(super) fn read(section: &Section<'_>) -> Route {
         remove_request_headers: section.list("remove_request_headers"),
         set_response_headers: section.pairs("set_response_headers"),
         rewrite_response_headers: response_rewrites(section),
+        mcp: mcp::read(section),
         show_error_details: section.flag("show_error_details"),
         max_request_body_bytes: section.whole("max_request_body_bytes", 0..=MAX_CONTENT_LENGTH),
     }

@@ -84,7 +84,7 @@ fn route_keys_that_would_serve_something_else_are_errors() {
     for key in [
         "tls_downstream_server_name: x",
         "kubernetes_service_account_token: x",
-        "mcp: {server: {}}",
+        "mcp: {client: {}}",
         "idp_client_id: x",
     ] {
         let errors = errors(&route(&format!("to: http://127.0.0.1:1\n{key}")));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::plan::cluster::{Cluster, Target};
+use crate::plan::route::mcp::Server;
 use crate::plan::route::template::Template;
 use crate::plan::route::{Found, Route};
 
@@ -340,5 +341,37 @@ fn identity_headers_have_a_global_default() {
         ("false", "pass_identity_headers: 1", true),
     ] {
         assert_eq!(plan(&text(top, more)).routes.iter().next().unwrap().pass_identity, expected, "{top} {more}");
+    }
+}
+
+#[test]
+fn mcp_servers() {
+    let server = |more: &str| one(&format!("to: http://127.0.0.1:1\nmcp: {more}")).mcp.clone();
+    let expected = |body_bytes_max, path: &str| Some(Server { body_bytes_max, path: path.into() });
+    assert_eq!(one("to: http://127.0.0.1:1").mcp, None);
+    for text in ["{server: {}}", "{server: }", "{server: {path: /}}"] {
+        assert_eq!(server(text), expected(4096, ""), "{text}");
+    }
+    assert_eq!(server("{server: {max_request_bytes: 10000, path: /a/mcp/}}"), expected(10_000, "/a/mcp"));
+    let route_of = one("to: http://127.0.0.1:1\nmcp: {server: {}}");
+    assert_eq!(route_of.timeout, None);
+    let neither = "config: mcp must have either server or client set";
+    for (text, error) in [
+        ("{}", neither),
+        ("{server: {}, client: {}}", neither),
+        ("x", "`routes[0].mcp`: expected a map with `server` or `client`, found a string"),
+        ("{client: {}}", "`routes[0].mcp.client` is not supported by this version yet"),
+        (
+            "{server: {upstream_oauth2: {}}}",
+            "`routes[0].mcp.server.upstream_oauth2` is not supported by this version yet",
+        ),
+        ("{server: {path: mcp}}", "`routes[0].mcp.server.path`: expected a path such as /mcp, found \"mcp\""),
+        ("{server: {path: '/a\"b'}}", "`routes[0].mcp.server.path`: expected a path such as /mcp, found \"/a\\\"b\""),
+        (
+            "{server: {max_request_bytes: 0}}",
+            "`routes[0].mcp.server.max_request_bytes`: expected a whole number from 1 to 1048576, found a number",
+        ),
+    ] {
+        assert_eq!(errors(&route(&format!("to: http://127.0.0.1:1\nmcp: {text}"))), [error], "{text}");
     }
 }

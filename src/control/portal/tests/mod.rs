@@ -124,6 +124,7 @@ fn route(host: HostRule, port: Option<u16>) -> Route {
         request_body_max: None,
         timeout_is_default: false,
         idle_timeout: None,
+        mcp: None,
         show_error_details: false,
     }
 }

@@ -1,5 +1,6 @@
 //! One stream as its task sees it.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -17,12 +18,14 @@ pub struct Broken;
 pub struct Stream {
     shared: Rc<Shared>,
     id: StreamId,
+    /// Of the request's body: what was looked at and put back.
+    unread: RefCell<Vec<u8>>,
 }
 
 impl Stream {
     pub(super) fn open(shared: Rc<Shared>, id: StreamId) -> Self {
         shared.waiting.borrow_mut().insert(id, super::Waiting::default());
-        Stream { shared, id }
+        Stream { shared, id, unread: RefCell::default() }
     }
 
     /// Sends the response's head; `end`: there is no body.
@@ -65,6 +68,8 @@ impl Stream {
 
     /// Moves what has arrived of the request's body into `buffer`: how many bytes, and whether they were the last.
     pub fn take(&self, buffer: &mut Vec<u8>) -> (usize, bool) {
+        let unread = std::mem::take(&mut *self.unread.borrow_mut());
+        buffer.extend_from_slice(&unread);
         let mut codec = self.shared.codec.borrow_mut();
         let count = codec.take_data(self.id, buffer);
         let ended = codec.is_ended(self.id);
@@ -73,7 +78,12 @@ impl Stream {
             // Room was granted to the peer.
             self.shared.wake_writer();
         }
-        (count, ended && !self.is_broken())
+        (unread.len() + count, ended && !self.is_broken())
+    }
+
+    /// Puts back what was taken of the request's body, to be taken again.
+    pub fn unread(&self, data: &[u8]) {
+        self.unread.borrow_mut().splice(0..0, data.iter().copied());
     }
 
     /// Like [`Stream::take`], but waits until there is something to take, or the body has ended.

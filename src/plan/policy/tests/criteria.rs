@@ -2,18 +2,6 @@
 
 use super::*;
 
-/// Judges one criterion alone, as `allow.and`.
-fn judge(criterion: &str, facts: &Facts<'_>) -> (bool, String) {
-    let outcome = policy(&format!("{{allow: {{and: [{{{criterion}}}]}}}}")).decide(facts).allow;
-    let reasons: Vec<&str> = outcome.reasons.iter().map(Reason::as_str).collect();
-    assert_eq!(reasons.len(), 1, "{criterion}");
-    (outcome.value, reasons[0].to_owned())
-}
-
-fn check(criterion: &str, facts: &Facts<'_>, value: bool, reason: &str) {
-    assert_eq!(judge(criterion, facts), (value, reason.to_owned()), "{criterion} {facts:?}");
-}
-
 /// For alice the criterion is `value`; for nobody it is always `user-unauthenticated`.
 fn check_alice(kind: &str, criterion: &str, value: bool) {
     let reason = format!("{kind}-{}", if value { "ok" } else { "unauthorized" });

@@ -110,41 +110,10 @@ fn source_ip() {
 }
 
 #[test]
-fn undecidable_criteria_are_refused() {
-    let fine = [
-        ("device", "{is: x, approved: true, type: any}".to_owned()),
-        ("device", "{}".to_owned()),
-        ("mcp_tool", "x".to_owned()),
-        ("ssh_publickey", "[ssh-ed25519 AAAA]".to_owned()),
-        ("ssh_ca", "ssh-ed25519 AAAA".to_owned()),
-        ("ssh_username", "{is: root}".to_owned()),
-        ("ssh_username_matches_email", "true".to_owned()),
-        ("ssh_username_matches_claim", "name".to_owned()),
-        ("date", "{after: 2020-01-01}".to_owned()),
-        ("day_of_week", "mon".to_owned()),
-        ("time_of_day", "{}".to_owned()),
-        ("record", "{}".to_owned()),
-    ];
-    for (name, data) in fine {
-        let yaml = format!("{{allow: {{or: [{{{name}: {data}}}]}}}}");
-        let text = format!("criterion \"{name}\" is not supported by this version");
-        check(&yaml, &format!("allow.or.0.{name}"), "", &text);
-    }
-}
-
-#[test]
-fn data_of_undecidable_criteria() {
+fn client_certificate() {
     let hash = "certificate SPKI hash";
     let print = "certificate fingerprint";
     let cases = [
-        ("device: x", "", "expected object for device criterion, got: parser.String".to_owned()),
-        ("device: {os: x}", "os", "unexpected field in device criterion: os".to_owned()),
-        ("device: {is: 1}", "is", "expected string for device criterion is operator, got parser.Number".to_owned()),
-        (
-            "device: {type: []}",
-            "type",
-            "expected string for device criterion type operator, got parser.Array".to_owned(),
-        ),
         ("client_certificate: x", "", "expected object for certificate matcher, got: parser.String".to_owned()),
         ("client_certificate: {issuer: x}", "issuer", "unsupported certificate matcher condition: issuer".to_owned()),
         (
@@ -168,9 +137,6 @@ fn data_of_undecidable_criteria() {
             format!("{hash} must be a base64-encoded SHA-256 hash (was Zm9v)"),
         ),
         ("client_certificate: {san_uri: {has: x}}", "san_uri.has", "unknown string matcher operator: has".to_owned()),
-        ("ssh_publickey: 1", "", "expected string or array of strings, got: parser.Number".to_owned()),
-        ("ssh_ca: [true]", "0", "expected string value, got: parser.Boolean".to_owned()),
-        ("ssh_username_matches_claim: [x]", "", "expected string value, got: parser.Array".to_owned()),
     ];
     for (criterion, place, text) in cases {
         check_data(criterion, place, &text);
@@ -179,6 +145,73 @@ fn data_of_undecidable_criteria() {
         let expected = format!("unsupported certificate fingerprint format ({text})");
         check_data(&format!("client_certificate: {{fingerprint: '{text}'}}"), "fingerprint", &expected);
     }
+}
+
+#[test]
+fn device() {
+    check_data("device: x", "", "expected object for device criterion, got: parser.String");
+    check_data("device: {os: x}", "os", "unexpected field in device criterion: os");
+    check_data("device: {is: 1}", "is", "expected string for device criterion is operator, got parser.Number");
+    check_data("device: {type: []}", "type", "expected string for device criterion type operator, got parser.Array");
+    let approved = "expected boolean for device criterion approved operator, got parser.String";
+    check_data("device: {approved: 'yes'}", "approved", approved);
+}
+
+#[test]
+fn ssh() {
+    for name in ["ssh_publickey", "ssh_ca"] {
+        let check_key = |data: &str, place: &str, text: &str| check_data(&format!("{name}: {data}"), place, text);
+        check_key("1", "", "expected string or array of strings, got: parser.Number");
+        check_key("[true]", "0", "expected string value, got: parser.Boolean");
+        check_key("x", "", "ssh: no key found");
+        check_key("[ssh-ed25519 AAAA]", "0", "ssh: no key found");
+    }
+    let claim = "expected string value, got: parser.Array";
+    check_data("ssh_username_matches_claim: [x]", "", claim);
+}
+
+#[test]
+fn times() {
+    check_data("date: 2020-01-01", "", "expected object for date criterion, got: parser.String");
+    check_data("date: {}", "", "date criterion requires after or before");
+    check_data("date: {after: 1}", "after", "expected string for date after operator, got: parser.Number");
+    check_data("date: {before: soon}", "before", r#"expected ISO 8601 date, got: "soon""#);
+    check_data("date: {since: x, after: '2020-01-01'}", "since", "unexpected field in date criterion: since");
+    let never = "date: nothing is after 2020-01-02 and before 2020-01-01 at once";
+    check_data("date: {after: 2020-01-02, before: 2020-01-01}", "", never);
+    check_data("day_of_week: 1", "", "expected string for day_of_week criterion, got: parser.Number");
+    let days = "expected *, days or ranges of days (mon, tuesday, wed-fri), got: ";
+    check_data("day_of_week: moonday", "", &format!("{days}\"moonday\""));
+    check_data("time_of_day: {after: 3PM}", "", "time_of_day criterion requires a timezone");
+    check_data("time_of_day: {timezone: UTC}", "", "time_of_day criterion requires after or before");
+    check_data("time_of_day: {timezone: Mars/X, after: 3PM}", "timezone", "unknown time zone Mars/X");
+    let time = r#"expected time of day ("3:04 PM", "3PM", "15:04" or "15:04:05"), got: "25:00""#;
+    check_data("time_of_day: {timezone: UTC, after: '25:00'}", "after", time);
+    let never = "time_of_day: nothing is after 22:00 and before 06:00 at once";
+    check_data("time_of_day: {timezone: UTC, after: '22:00', before: '06:00'}", "", never);
+}
+
+#[test]
+fn record() {
+    check_data("record: x", "", "expected object for record criterion, got: parser.String");
+    check_data("record: {field: email, is: x}", "", "record criterion requires a type");
+    check_data("record: {type: 1}", "type", "expected string for record type, got: parser.Number");
+    let user = "record: {type: user.User";
+    check_data(&format!("{user}}}"), "", "record criterion requires an operator, such as exists, is or >=");
+    check_data(
+        &format!("{user}, field: name}}"),
+        "",
+        "record criterion requires an operator, such as exists, is or >=",
+    );
+    check_data(&format!("{user}, is: x}}"), "", "record criterion requires a field for its operators");
+    let field = "unknown field of user.User: age; it has id, email, name";
+    check_data(&format!("{user}, field: age, is: 1}}"), "field", field);
+    check_data(&format!("{user}, exists: 1}}"), "exists", "expected boolean for exists operator, got: parser.Number");
+    check_data(&format!("{user}, field: name, '>': x}}"), ">", "expected number for > operator, got: parser.String");
+    check_data(&format!("{user}, field: name, like: x}}"), "like", "unknown string matcher operator: like");
+    let unknown = "unknown record type: example.com/hr; there are no records but session.Session, user.ServiceAccount, \
+                   user.User or pomerium.io/DirectoryUser";
+    check_data("record: {type: example.com/hr, exists: true}", "type", unknown);
 }
 
 #[test]

@@ -7,8 +7,10 @@ mod explanations;
 mod legacy;
 mod naive;
 mod operators;
+mod people;
 mod procedure;
 mod random;
+mod requests;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -16,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{Facts, Legacy, Policy, Reason, Reasons, Step};
 use crate::plan::client_certificate::{Leaf, Names, Standing};
-use crate::plan::session::{Claims, Session};
+use crate::plan::session::{Claims, Device, Enrollment, Session};
 
 fn document(yaml: &str) -> Value {
     serde_yaml::from_str(yaml).unwrap_or_else(|e| panic!("{yaml}: {e}"))
@@ -85,4 +87,16 @@ fn with_email(email: &str) -> Session {
 /// A plain GET for `/` from 10.1.2.3.
 fn request(session: Option<&Session>) -> Facts<'_> {
     Facts { session, source: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)), ..Facts::default() }
+}
+
+/// Judges one criterion alone, as `allow.and`.
+fn judge(criterion: &str, facts: &Facts<'_>) -> (bool, String) {
+    let outcome = policy(&format!("{{allow: {{and: [{{{criterion}}}]}}}}")).decide(facts).allow;
+    let reasons: Vec<&str> = outcome.reasons.iter().map(Reason::as_str).collect();
+    assert_eq!(reasons.len(), 1, "{criterion}");
+    (outcome.value, reasons[0].to_owned())
+}
+
+fn check(criterion: &str, facts: &Facts<'_>, value: bool, reason: &str) {
+    assert_eq!(judge(criterion, facts), (value, reason.to_owned()), "{criterion} {facts:?}");
 }

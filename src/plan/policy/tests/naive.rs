@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::mcp::Mcp;
 use super::*;
 
 pub type Result = (bool, BTreeSet<String>);
@@ -75,6 +76,17 @@ fn judge(criterion: &Value, facts: &Facts<'_>) -> Result {
             let network: ipnet::IpNet = data.as_str().unwrap().parse().unwrap();
             return named(network.contains(&facts.source), "source-ip");
         }
+        "mcp_tool" => {
+            return match facts.mcp {
+                Mcp::ToolCall(tool) if text(data, tool) => fixed(true, "mcp-tool-match"),
+                Mcp::ToolCall(_) => fixed(false, "mcp-tool-no-match"),
+                _ => fixed(false, "mcp-not-a-tool-call"),
+            };
+        }
+        "day_of_week" => return named(day(data, facts.now), "day-of-week"),
+        "date" => return named(after(data, facts.now), "date"),
+        "time_of_day" => return named(after(data, facts.now % 86_400), "time-of-day"),
+        "ssh_username" => return named(facts.ssh.is_some_and(|login| text(data, &login.username)), "ssh-username"),
         _ => {}
     }
     let Some(session) = facts.session else { return fixed(false, "user-unauthenticated") };
@@ -91,6 +103,29 @@ fn judge(criterion: &Value, facts: &Facts<'_>) -> Result {
             named(!groups.is_empty() && list(data, &groups), "groups")
         }
         "claim" => named(list(data, &claim(session, path)), "claim"),
+        "device" => {
+            let kind = data.get("type").map_or("any", |kind| kind.as_str().unwrap());
+            let device = session.devices.iter().filter(|device| *device.kind == *kind).take(1);
+            let enrolled = device.flat_map(|device| device.enrollment.as_ref().map(|enrollment| (device, enrollment)));
+            match enrolled.last() {
+                None => fixed(false, "device-unauthenticated"),
+                Some((device, enrollment)) => {
+                    let id = data.get("is").is_none_or(|id| *id == json!(device.id));
+                    let approved = !enrollment.approved_by.is_empty();
+                    named(id && data.get("approved").is_none_or(|wanted| *wanted == json!(approved)), "device")
+                }
+            }
+        }
+        "record" => named(data["is"] == json!(session.name), "record"),
+        "ssh_username_matches_email" => {
+            let name = session.email.split('@').next().unwrap();
+            named(!name.is_empty() && facts.ssh.is_some_and(|login| *login.username == *name), "ssh-username")
+        }
+        "ssh_username_matches_claim" => {
+            let names = claim(session, data.as_str().unwrap());
+            let is_called = |name: &str| !name.is_empty() && names.contains(&json!(name));
+            named(facts.ssh.is_some_and(|login| is_called(&login.username)), "ssh-username")
+        }
         _ => panic!("{name}"),
     }
 }
@@ -103,6 +138,18 @@ fn certificate(data: &Value, leaf: &Leaf) -> bool {
         "san_email" => any(&leaf.names.email, data),
         _ => panic!("{condition}"),
     })
+}
+
+/// A day by its short name. 1 January 1970 was a Thursday.
+fn day(data: &Value, now: i64) -> bool {
+    ["thu", "fri", "sat", "sun", "mon", "tue", "wed"][(now / 86_400 % 7) as usize] == data.as_str().unwrap()
+}
+
+/// The clock time within the day of 1 January 1970 that stands at the end of `after`.
+fn after(data: &Value, seconds: i64) -> bool {
+    let text = data["after"].as_str().unwrap();
+    let clock: Vec<i64> = text[text.len() - 5..].split(':').map(|part| part.parse().unwrap()).collect();
+    seconds > clock[0] * 3600 + clock[1] * 60
 }
 
 fn claim(session: &Session, path: &str) -> Vec<Value> {

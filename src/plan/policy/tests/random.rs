@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Map;
 
+use super::super::mcp::Mcp;
+use super::super::ssh::{Key, Login};
 use super::super::{Outcome, Verdict};
 use super::*;
 
@@ -37,7 +39,7 @@ fn list_data() -> impl Strategy<Value = Value> {
 }
 
 fn criterion() -> impl Strategy<Value = Value> {
-    let texts = ["user", "email", "domain", "http_method", "http_path"];
+    let texts = ["user", "email", "domain", "http_method", "http_path", "mcp_tool", "ssh_username"];
     let lists = ["groups", "claim/a", "claim/b", "claim/a/b", "claim/a.b/ab", "claim/b/a/a/a/a/a"];
     let others = ["accept", "reject", "authenticated_user", "cors_preflight", "invalid_client_certificate"];
     let networks = ["10.0.0.0/8", "10.1.2.3/32", "::/0"];
@@ -47,6 +49,13 @@ fn criterion() -> impl Strategy<Value = Value> {
         2 => (select(others.to_vec()), scalar()),
         1 => (Just("client_certificate"), certificate_data()),
         1 => (Just("source_ip"), select(networks.to_vec()).prop_map(Value::from)),
+        1 => (Just("device"), device_data()),
+        1 => (Just("day_of_week"), select(&["thu", "fri", "mon"][..]).prop_map(Value::from)),
+        1 => (Just("date"), clock().prop_map(|clock| json!({ "after": format!("1970-01-01T{clock}") }))),
+        1 => (Just("time_of_day"), clock().prop_map(|clock| json!({ "timezone": "UTC", "after": clock }))),
+        1 => (Just("record"), word().prop_map(|name| json!({ "type": "user.User", "field": "name", "is": name }))),
+        1 => (Just("ssh_username_matches_email"), scalar()),
+        1 => (Just("ssh_username_matches_claim"), select(&["a", "b", "a/b"][..]).prop_map(Value::from)),
     ]
     .prop_map(|(name, data)| json!({ name: data }))
 }
@@ -67,6 +76,19 @@ fn leaf() -> impl Strategy<Value = Leaf> {
         names: Names { dns, email, ..Names::default() },
         ..Leaf::default()
     })
+}
+
+fn device_data() -> impl Strategy<Value = Value> {
+    let field = prop_oneof![
+        (Just("is"), word().prop_map(Value::from)),
+        (Just("type"), select(&["any", "a"][..]).prop_map(Value::from)),
+        (Just("approved"), any::<bool>().prop_map(Value::from)),
+    ];
+    operator_object(field)
+}
+
+fn clock() -> impl Strategy<Value = String> {
+    (0..24u8, 0..60u8).prop_map(|(hour, minute)| format!("{hour:02}:{minute:02}"))
 }
 
 fn body() -> impl Strategy<Value = Value> {
@@ -90,10 +112,31 @@ fn claim_map() -> impl Strategy<Value = Claims> {
     )
 }
 
+fn devices() -> impl Strategy<Value = Vec<Device>> {
+    let boxed = || word().prop_map(String::into_boxed_str);
+    let enrollment = boxed().prop_map(|approved_by| Enrollment { approved_by });
+    let kind = select(&["any", "a"][..]).prop_map(Box::from);
+    let device = (kind, boxed(), prop::option::of(enrollment));
+    prop::collection::vec(device.prop_map(|(kind, id, enrollment)| Device { kind, id, enrollment }), 0..3)
+}
+
+fn mcp() -> impl Strategy<Value = Mcp<'static>> {
+    prop_oneof![Just(Mcp::Nothing), Just(Mcp::Other), Just(Mcp::Unreadable), select(&WORDS[..]).prop_map(Mcp::ToolCall)]
+}
+
+fn login() -> impl Strategy<Value = Login> {
+    let key = Key::parse(b"\0\0\0\x0bssh-ed25519\0\0\0\0").unwrap();
+    word().prop_map(move |username| Login { username: username.into(), key: key.clone() })
+}
+
 fn session() -> impl Strategy<Value = Session> {
     let groups = prop::collection::vec(word().prop_map(String::into_boxed_str), 0..3);
-    (word(), word(), groups, claim_map(), claim_map()).prop_map(|(user_id, email, groups, claims, user_claims)| {
+    let names = (word(), word(), word());
+    (names, groups, claim_map(), claim_map(), devices()).prop_map(|(names, groups, claims, user_claims, devices)| {
+        let (user_id, email, name) = names;
         Session {
+            name: name.into(),
+            devices,
             id: "s".into(),
             user_id: user_id.into(),
             email: email.into(),
@@ -123,10 +166,25 @@ proptest! {
         cors_preflight: bool,
         certificate in prop::option::of(leaf()),
         standing in select(&[Standing::Valid, Standing::Missing, Standing::Invalid][..]),
+        now in 0..20 * 86_400i64,
+        mcp in mcp(),
+        ssh in prop::option::of(login()),
     ) {
         let policy = Policy::compile(&Legacy::default(), Some(&document)).unwrap();
         let source = source.parse().unwrap();
-        let facts = Facts { session: session.as_ref(), method: &method, path: &path, source, cors_preflight, certificate: certificate.as_ref(), standing, ..Facts::default() };
+        let (session, certificate) = (session.as_ref(), certificate.as_ref());
+        let facts = Facts {
+            session,
+            method: &method,
+            path: &path,
+            source,
+            cors_preflight,
+            certificate,
+            standing,
+            now,
+            mcp,
+            ssh: ssh.as_ref(),
+        };
         let decision = policy.decide(&facts);
         prop_assert!(same(decision.allow, naive::evaluate(&document, "allow", &facts)));
         prop_assert!(same(decision.deny, naive::evaluate(&document, "deny", &facts)));
@@ -140,6 +198,10 @@ proptest! {
         if decision.verdict == Verdict::Allow {
             prop_assert!(decision.allow.value && !decision.deny.value);
             prop_assert!(policy.failing(&facts).is_empty());
+            prop_assert!(mcp != Mcp::Unreadable || !policy.needs_message());
+        }
+        if !policy.needs_message() {
+            prop_assert_eq!(policy.decide(&Facts { mcp: Mcp::Unreadable, ..facts }), decision);
         }
         if !policy.needs_session() {
             let anonymous = Facts { session: None, ..facts };
