@@ -16,6 +16,7 @@ use super::gate::Gate;
 use super::request_id::RequestIds;
 use super::session::Sessions;
 use super::tls::Tls;
+use super::upstream::h2::Shared;
 use super::upstream::pool::Pool;
 use super::vouch::Assertions;
 use super::{accept, drain};
@@ -64,6 +65,8 @@ pub struct Worker {
     pub cells: WorkerCells,
     pub sessions: Sessions,
     pub pool: Pool,
+    /// Connections to endpoints that speak HTTP/2.
+    pub shared: Shared,
     pub turns: Turns,
     /// Assertions about nobody, for public routes that pass identity.
     pub anonymous: Assertions,
@@ -98,6 +101,7 @@ impl Worker {
             cells: setup.metrics.worker(setup.index),
             sessions: Sessions::default(),
             pool: Pool::default(),
+            shared: Shared::default(),
             turns: Turns::new(setup.index),
             anonymous: Assertions::default(),
             request_ids: RequestIds::new(),
@@ -188,6 +192,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         worker.heed_revocations();
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
+            worker.shared.sweep(now_ms);
             worker.muxes.sweep();
             worker.deadlines.look_for_clients(now_ms);
             let counts = (worker.pool.open(), worker.pool.idle());

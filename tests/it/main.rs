@@ -8,17 +8,21 @@
 
 mod harness;
 
+mod admin;
 mod config;
 mod confusion;
 mod e2e;
 mod errors;
 mod fuzz;
+mod grpc;
+mod health;
 mod hostile_upstream;
 mod http1;
 mod http2;
 mod layering;
 mod limits;
 mod load;
+mod managed;
 mod metrics;
 mod mtls;
 mod policy;
@@ -29,3 +33,4 @@ mod smuggling;
 mod spoofing;
 mod systemd;
 mod tls;
+mod tossing;

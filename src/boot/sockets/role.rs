@@ -9,10 +9,12 @@ pub enum Role {
     Redirect,
     /// `metrics_address`.
     Metrics,
+    /// `health_check_addr`.
+    Health,
 }
 
 impl Role {
-    const ALL: [Role; 3] = [Role::Main, Role::Redirect, Role::Metrics];
+    const ALL: [Role; 4] = [Role::Main, Role::Redirect, Role::Metrics, Role::Health];
 
     /// `FileDescriptorName=` in its socket unit.
     pub fn name(self) -> &'static str {
@@ -20,6 +22,7 @@ impl Role {
             Role::Main => "https",
             Role::Redirect => "redirect",
             Role::Metrics => "metrics",
+            Role::Health => "health",
         }
     }
 
@@ -34,6 +37,7 @@ impl Role {
             Role::Main => "address",
             Role::Redirect => "http_redirect_addr",
             Role::Metrics => "metrics_address",
+            Role::Health => "health_check_addr",
         }
     }
 

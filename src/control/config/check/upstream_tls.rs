@@ -26,6 +26,9 @@ static SYSTEM_ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
     Arc::new(roots)
 });
 
+/// As ALPN names it (RFC 7301).
+const HTTP1: &[u8] = b"http/1.1";
+
 /// The client configurations of all clusters: equal settings share one.
 pub(super) struct Clients {
     provider: Arc<CryptoProvider>,
@@ -38,12 +41,12 @@ impl Clients {
         Clients { provider: Arc::new(aws_lc_rs::default_provider()), by_settings: HashMap::new(), warned: false }
     }
 
-    /// The configuration for a route's settings and a sum that equal settings share.
-    pub(super) fn config(&mut self, section: &Section, desk: &Desk) -> Option<(Arc<ClientConfig>, u64)> {
+    /// The configuration for a route's settings and a sum that equal settings share; `h2`: HTTP/2 is offered, too.
+    pub(super) fn config(&mut self, section: &Section, h2: bool, desk: &Desk) -> Option<(Arc<ClientConfig>, u64)> {
         let skip = on(&section.skip_verify, false);
         let (custom, own) = (custom_ca(&section.custom_ca, desk), own_certificate(section, desk));
         let (custom, own) = (custom?, own?);
-        let sum = Fnv::new().part(&[u8::from(skip)]);
+        let sum = Fnv::new().part(&[u8::from(skip), u8::from(h2)]);
         let sum = custom.iter().flatten().fold(sum, |sum, der| sum.part(der));
         // The word between tells a chain of ours from one that we trust.
         let sum = own.iter().fold(sum, |sum, own| own.chain.iter().fold(sum.part(b"own"), |sum, der| sum.part(der)));
@@ -56,7 +59,7 @@ impl Clients {
             None => builder.with_no_client_auth(),
             Some(Own { chain, key, report }) => builder.with_client_auth_cert(chain, key).map_err(report).ok()?,
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = if h2 { vec![b"h2".to_vec(), HTTP1.to_vec()] } else { vec![HTTP1.to_vec()] };
         let config = Arc::new(config);
         self.by_settings.insert(sum, config.clone());
         Some((config, sum))
