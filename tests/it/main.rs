@@ -34,3 +34,4 @@ mod spoofing;
 mod systemd;
 mod tls;
 mod tossing;
+mod tunnels;
