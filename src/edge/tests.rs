@@ -129,6 +129,7 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
             redirect: None,
             metrics: None,
             health: crate::plan::listener::Health::default(),
+            admin: None,
             admin_socket: None,
             drain_notice: std::time::Duration::ZERO,
             workers: 1,

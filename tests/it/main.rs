@@ -33,3 +33,4 @@ mod spoofing;
 mod systemd;
 mod tls;
 mod tossing;
+mod tunnels;

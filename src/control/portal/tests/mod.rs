@@ -59,6 +59,7 @@ fn plan_with(authenticate: Option<&str>, issuer: &str) -> Plan {
             redirect: None,
             metrics: None,
             health: listener::Health::default(),
+            admin: None,
             admin_socket: None,
             drain_notice: std::time::Duration::ZERO,
             workers: 1,
