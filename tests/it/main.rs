@@ -8,19 +8,23 @@
 
 mod harness;
 
+mod admin;
 mod config;
 mod confusion;
 mod e2e;
 mod errors;
 mod fuzz;
 mod grpc;
+mod health;
 mod hostile_upstream;
 mod http1;
 mod http2;
 mod layering;
 mod limits;
 mod load;
+mod managed;
 mod metrics;
+mod mtls;
 mod policy;
 mod proxy_protocol;
 mod routes;
@@ -30,3 +34,4 @@ mod spoofing;
 mod systemd;
 mod tls;
 mod tossing;
+mod tunnels;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 
+use rustls::ClientConfig;
+
 use super::fields::{self, Fields};
 use crate::harness::Wire;
 use crate::harness::certificates::accept_any;
@@ -32,6 +34,7 @@ pub const NO_ERROR: u32 = 0;
 pub const PROTOCOL_ERROR: u32 = 1;
 pub const REFUSED_STREAM: u32 = 7;
 pub const CANCEL: u32 = 8;
+pub const COMPRESSION_ERROR: u32 = 9;
 pub const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// What came on one stream.
@@ -96,9 +99,14 @@ impl Client {
     /// A connection whose streams let the server send `window` bytes each; `None`: what is usual.
     #[track_caller]
     pub fn with_window(address: SocketAddr, window: Option<u32>) -> Client {
-        let mut config = accept_any(&[]);
+        Client::with_tls(address, HOST, accept_any(&[]), window)
+    }
+
+    /// A connection to `name`, over TLS as `config` says.
+    #[track_caller]
+    pub fn with_tls(address: SocketAddr, name: &str, mut config: ClientConfig, window: Option<u32>) -> Client {
         config.alpn_protocols = vec![b"h2".to_vec()];
-        let wire = Wire::tls_with(address, HOST, config.into()).expect("a TLS handshake");
+        let wire = Wire::tls_with(address, name, config.into()).expect("a TLS handshake");
         assert_eq!(wire.session().alpn_protocol(), Some(&b"h2"[..]));
         Client::over(wire, window)
     }

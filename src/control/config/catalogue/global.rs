@@ -28,9 +28,9 @@ pub(super) const KEYS: &[Key] = &[
     later("tls_derive"), refused("autocert"), later("autocert_ca"), later("autocert_email"),
     later("autocert_use_staging"), later("autocert_eab_key_id"), later("autocert_eab_mac_key"),
     later("autocert_must_staple"), later("autocert_dir"), later("autocert_trusted_ca"),
-    later("autocert_trusted_ca_file"), refused("downstream_mtls.ca"), refused("downstream_mtls.ca_file"),
-    refused("downstream_mtls.crl"), refused("downstream_mtls.crl_file"), refused("downstream_mtls.enforcement"),
-    refused("downstream_mtls.match_subject_alt_names"), refused("downstream_mtls.max_verify_depth"),
+    later("autocert_trusted_ca_file"), used("downstream_mtls.ca"), used("downstream_mtls.ca_file"),
+    used("downstream_mtls.crl"), used("downstream_mtls.crl_file"), used("downstream_mtls.enforcement"),
+    used("downstream_mtls.match_subject_alt_names"), used("downstream_mtls.max_verify_depth"),
     used("skip_xff_append"), used("xff_num_trusted_hops"), used("allow_upgrades"),
     later("envoy_dynamic_extensions"), later("envoy_admin_address"), later("envoy_admin_access_log_path"),
     later("envoy_admin_profile_path"), later("envoy_bind_config_source_address"),
@@ -39,7 +39,8 @@ pub(super) const KEYS: &[Key] = &[
     later("circuit_breaker_thresholds.max_retries"), later("circuit_breaker_thresholds.max_connection_pools"),
     // Limits, all of them ours.
     used("max_connections"), used("max_connections_per_source"), used("max_request_body_bytes"),
-    used("min_request_body_rate"), used("timeout_head"),
+    used("min_request_body_rate"), used("timeout_head"), used("drain_notice"),
+    used("admin_socket"), used("admin_address"), used("admin_client_ca_file"),
     // URLs, cookies, identity provider.
     used("authenticate_service_url"), used("signout_redirect_url"), used("cookie_name"), used("cookie_secret"),
     used("cookie_secret_file"), used("cookie_domain"), used("cookie_http_only"), used("cookie_expire"),
@@ -65,7 +66,7 @@ pub(super) const KEYS: &[Key] = &[
     // Observability.
     used("metrics_address"), refused("metrics_basic_auth"), refused("metrics_certificate"),
     refused("metrics_certificate_file"), refused("metrics_certificate_key"), refused("metrics_certificate_key_file"),
-    refused("metrics_client_ca"), refused("metrics_client_ca_file"), later("health_check_addr"),
+    refused("metrics_client_ca"), refused("metrics_client_ca_file"), used("health_check_addr"),
     only("health_check_systemd_disabled", &["false", "true"]), only("otel_traces_exporter", &["none"]),
     later("otel_exporter_otlp_endpoint"), later("otel_exporter_otlp_traces_endpoint"),
     later("otel_exporter_otlp_protocol"), later("otel_exporter_otlp_traces_protocol"),
@@ -100,4 +101,11 @@ pub(super) const KEYS: &[Key] = &[
     removed("tracing_jaeger_collector_endpoint", "use the `otel_` options"),
     removed("tracing_jaeger_agent_endpoint", "use the `otel_` options"),
     removed("tracing_zipkin_endpoint", "use the `otel_` options"),
+];
+
+/// The keys within `downstream_mtls`.
+#[rustfmt::skip]
+pub(super) const DOWNSTREAM_MTLS: &[Key] = &[
+    used("ca"), used("ca_file"), used("crl"), used("crl_file"), used("enforcement"), used("match_subject_alt_names"),
+    used("max_verify_depth"),
 ];
