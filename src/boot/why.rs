@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -15,6 +15,7 @@ use super::cli::ReportFormat;
 use super::report::{self, environment, uses_color};
 use crate::control::config::{self, Loaded};
 use crate::control::why::{self, Answer, Case, Logged, Who};
+use crate::plan::client_certificate::Standing;
 use crate::plan::session::{Device, Enrollment};
 
 /// No verdict: wrong usage, a configuration with errors, no such route, no such log line.
@@ -60,6 +61,9 @@ pub struct Why {
     /// The type of that device
     #[arg(long, value_name = "TYPE", default_value = "any", requires = "device")]
     pub device_type: String,
+    /// Their client certificate, where the route asks for one
+    #[arg(long, value_enum, default_value_t = Certificate::None)]
+    pub certificate: Certificate,
     /// The request's method
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     pub method: String,
@@ -90,6 +94,24 @@ pub struct Why {
     /// How the answer is printed
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+}
+
+/// A client certificate, as far as it matters to whoever asks for a valid one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Certificate {
+    None,
+    Valid,
+    Invalid,
+}
+
+impl From<Certificate> for Standing {
+    fn from(certificate: Certificate) -> Standing {
+        match certificate {
+            Certificate::None => Standing::Missing,
+            Certificate::Valid => Standing::Valid,
+            Certificate::Invalid => Standing::Invalid,
+        }
+    }
 }
 
 /// Answers the question.
@@ -136,7 +158,9 @@ fn made_up(wanted: &Why, route: &str) -> Result<bool, String> {
         cors_preflight: wanted.preflight,
         now,
         tool: wanted.mcp_tool.clone(),
-    };
+        ..Case::default()
+    }
+    .on(found.route, wanted.certificate.into());
     let answer = Answer::new(&found, case, &places);
     print(wanted.format, || why::answer_json(&answer), |color, text| why::answer_text(&answer, color, text))?;
     Ok(answer.is_allowed())

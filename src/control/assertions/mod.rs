@@ -134,6 +134,8 @@ fn ask<'p>(case: &TestCase, plan: &'p Plan, places: &'p Places, now: i64) -> Res
         cors_preflight: case.preflight,
         now,
         tool: case.tool.clone(),
-    };
+        ..Case::default()
+    }
+    .on(found.route, case.certificate);
     Ok(Outcome::Answered(Box::new(Answer::new(&found, asked, places))))
 }

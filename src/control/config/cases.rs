@@ -18,6 +18,7 @@ use super::text::{
     tree::{Entry, Tree, Value},
 };
 use crate::control::why::Who;
+use crate::plan::client_certificate::Standing;
 pub use expectation::{Expectation, Expected};
 
 /// Most cases of one file, those that a list of people makes counted one by one.
@@ -25,8 +26,9 @@ pub const CASES_MAX: usize = 10_000;
 
 const FILE_KEYS: [&str; 3] = ["config", "people", "cases"];
 #[rustfmt::skip]
-const CASE_KEYS: [&str; 13] = [
-    "name", "who", "route", "url", "method", "path", "ip", "preflight", "time", "mcp_tool", "expect", "status", "reasons",
+const CASE_KEYS: [&str; 14] = [
+    "name", "who", "route", "url", "method", "path", "ip", "preflight", "time", "mcp_tool", "certificate", "expect",
+    "status", "reasons",
 ];
 
 /// One file of tests.
@@ -53,6 +55,8 @@ pub struct TestCase {
     pub time: Option<i64>,
     /// The tool that an MCP server is asked to call.
     pub tool: Option<String>,
+    /// The client certificate, where the route asks for one.
+    pub certificate: Standing,
     pub expected: Expectation,
 }
 
@@ -112,7 +116,7 @@ fn one(tree: &Tree, path: &str, people: &people::People, file: &Path, desk: &Des
     let who = people.of_case(&section);
     let target = target(&section);
     let expected = expectation::read(&section);
-    let (source, time) = (address(&section), moment(&section));
+    let (source, time, certificate) = (address(&section), moment(&section), certificate(&section));
     let (Some((target, spot)), Some(expected)) = (target, expected) else { return };
     let preflight = section.flag("preflight").is_some_and(|typed| typed.value);
     let method = section.text("method").map(|typed| typed.value);
@@ -125,6 +129,7 @@ fn one(tree: &Tree, path: &str, people: &people::People, file: &Path, desk: &Des
         source,
         preflight,
         time,
+        certificate,
         tool: section.text("mcp_tool").map(|typed| typed.value),
         target,
         expected,
@@ -194,6 +199,20 @@ fn moment(section: &Section<'_>) -> Option<i64> {
             let finding = typed.error(format!("{:?} is no date and time with an offset", typed.value));
             section.desk().problems.add(finding.help("write it like `2026-12-24T18:00:00+01:00`"));
             None
+        }
+    }
+}
+
+fn certificate(section: &Section<'_>) -> Standing {
+    let Some(typed) = section.text("certificate") else { return Standing::Missing };
+    match typed.value.as_str() {
+        "valid" => Standing::Valid,
+        "invalid" => Standing::Invalid,
+        "none" => Standing::Missing,
+        other => {
+            let finding = typed.error(format!("{other:?} is no kind of client certificate"));
+            section.desk().problems.add(finding.help("one of valid, invalid, none"));
+            Standing::Missing
         }
     }
 }

@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 
+use crate::plan::client_certificate::Standing;
 use crate::plan::policy::Facts;
 use crate::plan::policy::mcp::Mcp;
+use crate::plan::route::Route;
 use crate::plan::session::{Claims, Device, Session};
 
 /// How long the session of a made-up person lasts, in seconds.
@@ -96,6 +98,8 @@ pub struct Case {
     pub now: i64,
     /// The tool that an MCP server is asked to call.
     pub tool: Option<String>,
+    /// The client certificate, where the route asks for one. What it says is not known: `client_certificate` fails.
+    pub standing: Standing,
 }
 
 impl Default for Case {
@@ -109,6 +113,7 @@ impl Default for Case {
             cors_preflight: false,
             now: 0,
             tool: None,
+            standing: Standing::Valid,
         }
     }
 }
@@ -124,8 +129,15 @@ impl Case {
             cors_preflight: self.cors_preflight,
             now: self.now,
             mcp: self.tool.as_deref().map_or(Mcp::Nothing, Mcp::ToolCall),
+            standing: self.standing,
             ..Facts::default()
         }
+    }
+
+    /// Sets the standing of the client certificate: where the route asks for none, nothing is wrong with it.
+    pub fn on(mut self, route: &Route, shown: Standing) -> Case {
+        self.standing = if route.client_terms.is_some() { shown } else { Standing::Valid };
+        self
     }
 
     /// Whom the policy sees, in a word.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::super::case::{Case, set_email, set_user};
+use crate::plan::client_certificate::Standing;
 use crate::plan::session::{Claims, Device, Session};
 
 /// A change of one fact.
@@ -25,6 +26,8 @@ pub enum Edit {
     Preflight(bool),
     /// A device of this type, known and approved.
     Device(Device),
+    /// A client certificate that is valid for the route.
+    Certificate,
     /// The tool of an MCP server.
     Tool(Person),
     /// Another time, in Unix seconds, and how it is said.
@@ -63,6 +66,7 @@ impl Edit {
             Edit::Claim(name, List::Only(value)) => format!("have the claim {name} with {value} alone"),
             Edit::Method(method) => format!("use the method {method}"),
             Edit::Path(_, words) | Edit::Source(_, words) | Edit::Now(_, words) => words.clone(),
+            Edit::Certificate => "show a valid client certificate".to_owned(),
             Edit::Device(device) if device.id.is_empty() => format!("show a device of the type {}", device.kind),
             Edit::Device(device) => format!("show the device {} of the type {}", device.id, device.kind),
             Edit::Preflight(true) => "ask as a CORS preflight".to_owned(),
@@ -78,6 +82,7 @@ impl Edit {
             | Edit::Path(..)
             | Edit::Source(..)
             | Edit::Preflight(_)
+            | Edit::Certificate
             | Edit::Tool(_)
             | Edit::Now(..) => false,
         }
@@ -88,7 +93,7 @@ impl Edit {
         match self {
             Edit::SignIn => 0,
             Edit::Group(_) | Edit::Claim(..) => 1,
-            Edit::Source(..) | Edit::Device(_) | Edit::Now(..) => 2,
+            Edit::Source(..) | Edit::Device(_) | Edit::Now(..) | Edit::Certificate => 2,
             Edit::Email(_) => 3,
             Edit::User(_) => 4,
             Edit::Method(_) | Edit::Path(..) | Edit::Tool(_) => 5,
@@ -126,6 +131,7 @@ impl Edit {
             Edit::Path(path, _) => case.path.clone_from(path),
             Edit::Source(address, _) => case.source = *address,
             Edit::Device(device) => session(case).devices = vec![device.clone()],
+            Edit::Certificate => case.standing = Standing::Valid,
             Edit::Tool(tool) => case.tool = Some(tool.text.clone()),
             Edit::Now(now, _) => case.now = *now,
             Edit::Preflight(on) => {

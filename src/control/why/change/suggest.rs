@@ -64,6 +64,7 @@ pub(super) fn for_criterion(criterion: &Criterion, wanted: bool, case: &Case) ->
             .collect(),
         "http_path" => texts(&conditions, wanted).map(path).collect(),
         "source_ip" => sources(&conditions, wanted),
+        "invalid_client_certificate" if !wanted => vec![Edit::Certificate],
         "device" => device(&conditions, wanted),
         "mcp_tool" if wanted => texts(&conditions, wanted).map(tool).collect(),
         "date" | "day_of_week" | "time_of_day" => time::moments(criterion, wanted, case),
