@@ -56,10 +56,10 @@ t.yaml
   ✗ guests read t.yaml:8:12
       - expected allow: claim-ok
       + got      deny 403: claim-unauthorized
-        allow: ✗ claim/groups has \"staff\" → claim-unauthorized c.yaml:8:34
+        allow: ✗ claim/groups has \"staff\" → claim-unauthorized c.yaml:8:32
         to pass: be in the group \"staff\" (claim/groups)
 covered: 1 of 2 routes, 1 of 3 rules
-  · in no case holds deny.or of the route wiki c.yaml:8:67
+  · in no case holds deny.or of the route wiki c.yaml:8:66
   · no case asks for the route other c.yaml:9:5
 1 passed, 1 failed
 "
