@@ -49,6 +49,10 @@ validate CONFIG:
 bench *ARGS:
     benches/run {{ARGS}}
 
+# What a policy decision costs, in nanoseconds.
+bench-policy:
+    cargo bench --locked --bench policy
+
 # What guards main.
 ci:
     .ci/run
