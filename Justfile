@@ -53,6 +53,14 @@ bench *ARGS:
 bench-policy:
     cargo bench --locked --bench policy
 
+# The appliance's image, into image/out (as root, on a Debian machine): image/README.md.
+image *ARGS:
+    image/build {{ARGS}}
+
+# Boots the built image once under software emulation and uses it.
+image-boot *ARGS:
+    image/test/run {{ARGS}}
+
 # What guards main.
 ci:
     .ci/run

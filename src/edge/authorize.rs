@@ -106,7 +106,8 @@ fn show_device(exchange: &Exchange, kind: Option<&str>) -> Failure {
 /// Whether a person with a browser is on the way to a page, who can be redirected.
 fn navigates(exchange: &Exchange) -> bool {
     let head = &exchange.head;
-    speaks(head.first(FieldKind::Accept), None, head.first(FieldKind::UserAgent)) == Speaks::Html
+    let speaks = speaks(head.first(FieldKind::Accept), exchange.content_type(), head.first(FieldKind::UserAgent));
+    speaks == Speaks::Html
         && !exchange.session.by_token
         && exchange.normal.upgrade.is_none()
         && exchange.route().is_none_or(|route| route.mcp.is_none())

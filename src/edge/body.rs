@@ -1,11 +1,14 @@
 //! Message bodies on their way: taken from one side's framing, put into the other's. Bodies are never collected.
 
 use crate::http::framing::{BodyLength, ChunkDecoder, LAST_CHUNK, Step, write_chunk_head};
+use crate::http::trailers::Trailers;
 
 /// Where a body stands: how much of it is still to come.
 #[derive(Debug)]
 pub enum Incoming {
     Ended,
+    /// Ended, with fields behind it.
+    Trailing(Box<Trailers>),
     Fixed(u64),
     Chunked(ChunkDecoder),
     /// Until the sender closes; `closed` when it has.
@@ -48,7 +51,18 @@ impl Incoming {
     }
 
     pub fn is_ended(&self) -> bool {
-        matches!(self, Incoming::Ended)
+        matches!(self, Incoming::Ended | Incoming::Trailing(_))
+    }
+
+    /// The fields behind a body that has ended.
+    pub fn take_trailers(&mut self) -> Option<Box<Trailers>> {
+        match std::mem::replace(self, Incoming::Ended) {
+            Incoming::Trailing(trailers) => Some(trailers),
+            other => {
+                *self = other;
+                None
+            }
+        }
     }
 
     /// How many bytes are worth reading at once, at most `most`.
@@ -60,10 +74,10 @@ impl Incoming {
     }
 
     /// Takes what belongs to the body from the start of `inbox`, appends it to `out` framed anew, and returns how many
-    /// bytes of body there were. What follows the body stays in `inbox`.
+    /// bytes of body there were. What follows the body stays in `inbox`; what ends it in its new framing is not written.
     pub fn pass(&mut self, inbox: &mut Vec<u8>, outgoing: Outgoing, out: &mut Vec<u8>) -> Result<u64, Malformed> {
         let size = match self {
-            Incoming::Ended => return Ok(0),
+            Incoming::Ended | Incoming::Trailing(_) => return Ok(0),
             Incoming::Fixed(left) => {
                 let take = usize::try_from(*left).unwrap_or(usize::MAX).min(inbox.len());
                 *left -= take as u64;
@@ -92,21 +106,18 @@ impl Incoming {
             Incoming::Chunked(decoder) => {
                 let (size, ended) = pass_chunks(decoder, inbox, outgoing, out)?;
                 if ended {
-                    *self = Incoming::Ended;
+                    *self = decoder.take_trailers().map_or(Incoming::Ended, Incoming::Trailing);
                 }
                 size
             }
         };
-        if self.is_ended() {
-            write_end(outgoing, out);
-        }
         Ok(size)
     }
 
     /// The sender closed: an end for a body that ends with its connection, a cut for every other.
     pub fn close(&mut self) -> Result<(), Malformed> {
         match self {
-            Incoming::Ended => Ok(()),
+            Incoming::Ended | Incoming::Trailing(_) => Ok(()),
             Incoming::UntilClose { closed } => {
                 *closed = true;
                 Ok(())
@@ -145,10 +156,16 @@ fn pass_chunks(
     }
 }
 
-/// Appends what ends a body in the framing `outgoing`.
-pub fn write_end(outgoing: Outgoing, out: &mut Vec<u8>) {
-    if outgoing == Outgoing::Chunked {
-        out.extend_from_slice(LAST_CHUNK);
+/// Appends what ends a body in the framing `outgoing`. Only the chunked coding has a place for trailers.
+pub fn write_end(outgoing: Outgoing, trailers: Option<&Trailers>, out: &mut Vec<u8>) {
+    match (outgoing, trailers) {
+        (Outgoing::Plain, _) => {}
+        (Outgoing::Chunked, None) => out.extend_from_slice(LAST_CHUNK),
+        (Outgoing::Chunked, Some(trailers)) => {
+            out.extend_from_slice(b"0\r\n");
+            trailers.write(out);
+            out.extend_from_slice(b"\r\n");
+        }
     }
 }
 

@@ -5,7 +5,10 @@
 //! dropped half-way. The price is the tick's resolution ([`crate::edge::worker::TICK`]).
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::{Rc, Weak};
+use std::task::{Poll, Waker};
 
 use crate::net::tcp::{Control, Presence};
 
@@ -15,7 +18,7 @@ const WAITING_LOOKED_AFTER_MS: u64 = 500;
 /// tells. It is believed to wait for this long.
 const HALF_CLOSED_MS_MAX: u64 = 5_000;
 
-/// The deadline of one socket.
+/// The deadline of one socket, or of one exchange among many on a socket.
 pub struct Deadline {
     /// When a waiting read is late, in milliseconds of the worker's clock; 0: never.
     read_ms: Cell<u64>,
@@ -27,8 +30,20 @@ pub struct Deadline {
     /// Since when the socket is between two requests and may be closed at once; 0: it is not.
     idle_since_ms: Cell<u64>,
     awaited: Awaited,
+    ends: Ends,
     control: Control,
 }
+
+/// What a deadline ends.
+enum Ends {
+    Socket,
+    /// One exchange on a socket that others share: whoever waits for it looks again.
+    Exchange(RefCell<Option<Waker>>),
+}
+
+/// The deadline passed first, or what waited was let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fired;
 
 /// What a client waits for, so that an endpoint need not work for one who is gone.
 #[derive(Default)]
@@ -78,12 +93,36 @@ impl Deadline {
             self.clear_write();
             self.fire();
         } else if (is_late(&self.read_ms) || is_late(&self.total_ms)) && !self.fired.get() {
-            self.fired.set(true);
-            self.control.shutdown_read();
+            match self.ends {
+                Ends::Socket => {
+                    self.fired.set(true);
+                    self.control.shutdown_read();
+                }
+                Ends::Exchange(_) => self.fire(),
+            }
         }
     }
 
-    /// Whether the socket was shut down because it was late.
+    /// Waits for `future` until it ends or this deadline fires. For what can be dropped: an exchange's share of a socket,
+    /// never a read or write of the socket itself.
+    pub async fn bound<F: Future>(&self, future: F) -> Result<F::Output, Fired> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if self.fired.get() {
+                return Poll::Ready(Err(Fired));
+            }
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            if let Ends::Exchange(waker) = &self.ends {
+                *waker.borrow_mut() = Some(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Whether the socket (or exchange) was ended because it was late.
     pub fn fired(&self) -> bool {
         self.fired.get()
     }
@@ -153,10 +192,17 @@ impl Deadline {
         &self.control
     }
 
-    /// Shuts the socket down now.
+    /// Ends the socket, or the exchange, now.
     pub fn fire(&self) {
         self.fired.set(true);
-        self.control.shutdown();
+        match &self.ends {
+            Ends::Socket => self.control.shutdown(),
+            Ends::Exchange(waker) => {
+                if let Some(waker) = waker.borrow_mut().take() {
+                    waker.wake();
+                }
+            }
+        }
     }
 }
 
@@ -167,6 +213,15 @@ pub struct Deadlines(RefCell<Vec<Weak<Deadline>>>);
 impl Deadlines {
     /// Starts to watch a socket; watching ends when the returned value is dropped.
     pub fn watch(&self, control: Control) -> Rc<Deadline> {
+        self.add(control, Ends::Socket)
+    }
+
+    /// Starts to watch one of the exchanges on a socket.
+    pub fn watch_exchange(&self, control: Control) -> Rc<Deadline> {
+        self.add(control, Ends::Exchange(RefCell::default()))
+    }
+
+    fn add(&self, control: Control, ends: Ends) -> Rc<Deadline> {
         let deadline = Rc::new(Deadline {
             read_ms: Cell::new(0),
             write_ms: Cell::new(0),
@@ -174,6 +229,7 @@ impl Deadlines {
             fired: Cell::new(false),
             idle_since_ms: Cell::new(0),
             awaited: Awaited::default(),
+            ends,
             control,
         });
         self.0.borrow_mut().push(Rc::downgrade(&deadline));

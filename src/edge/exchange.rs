@@ -223,6 +223,11 @@ impl Exchange {
         self.head.method()
     }
 
+    /// The value of `Content-Type`.
+    pub fn content_type(&self) -> Option<&[u8]> {
+        self.head.pairs().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type")).map(|(_, value)| value)
+    }
+
     pub fn host(&self) -> &str {
         &self.normal.authority.host
     }

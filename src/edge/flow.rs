@@ -1,5 +1,6 @@
 //! One body flowing from one connection to another, with back-pressure: nothing is read before what was read is written.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::body::{self, Incoming, Outgoing};
@@ -7,7 +8,10 @@ use super::clock::Clock;
 use super::codec::mux::Stream;
 use super::deadline::Deadline;
 use super::pace::Pace;
+use super::trailers::Allowed;
+use super::upstream::h2::{Log, Receiving, Sending};
 use super::wire::{READ_BYTES, Reader, Writer};
+use crate::http::trailers::Trailers;
 use crate::net::timer;
 
 /// Most bytes read at once while a body flows.
@@ -24,14 +28,25 @@ pub enum Source<'a> {
         /// How slow it may be; `None`: the deadline is someone else's to keep.
         pace: Option<Pace>,
     },
-    /// A stream of HTTP/2.
+    /// A client's stream of HTTP/2.
     Stream {
         stream: &'a Stream,
         /// What was read and not passed on yet.
         inbox: Vec<u8>,
         ended: bool,
-        /// How slow it may be.
-        pace: Pace,
+        patience: Patience<'a>,
+    },
+    /// An endpoint's stream of HTTP/2; `pace`: how slow it may be.
+    Upstream { receiving: &'a mut Receiving, deadline: &'a Deadline, pace: Option<Pace> },
+}
+
+/// How long a client's stream may pause.
+pub enum Patience<'a> {
+    Pace(Pace),
+    /// As long as the answer may: what the client says puts off `deadline` for so many milliseconds anew.
+    WithAnswer {
+        deadline: &'a Deadline,
+        idle_ms: Option<u64>,
     },
 }
 
@@ -39,8 +54,10 @@ pub enum Source<'a> {
 pub enum Sink<'a> {
     /// An HTTP/1 connection.
     Wire { writer: &'a mut Writer, outgoing: Outgoing, deadline: &'a Deadline, timeout_ms: u64 },
-    /// A stream of HTTP/2; `whole`: its head said that there is no body.
+    /// A client's stream of HTTP/2; `whole`: its head said that there is no body.
     Stream { stream: &'a Stream, whole: bool, timeout: Duration },
+    /// An endpoint's stream of HTTP/2; what is sent is noted in `log`.
+    Upstream { sending: &'a mut Sending, log: &'a RefCell<Log>, timeout: Duration },
 }
 
 /// Who ended a flow before its time.
@@ -59,7 +76,8 @@ pub enum Cut {
 }
 
 /// Moves a body from `source` to `sink`; `out` may already hold bytes that go first (a head). Body bytes are added to
-/// `size` as they are read; when there are more than `size_max`, the flow is cut.
+/// `size` as they are read; when there are more than `size_max`, the flow is cut. Of the fields behind the body those
+/// go on that are `allowed`.
 pub async fn run(
     clock: &Clock,
     mut source: Source<'_>,
@@ -67,6 +85,7 @@ pub async fn run(
     out: &mut Vec<u8>,
     size: &mut u64,
     size_max: u64,
+    allowed: Allowed<'_>,
 ) -> Result<(), Cut> {
     loop {
         let (count, ended) = source.take(sink.framing(), out)?;
@@ -74,15 +93,34 @@ pub async fn run(
         if *size > size_max {
             return Err(Cut::TooLarge);
         }
-        sink.write(clock, out, ended).await?;
         if ended {
-            return Ok(());
+            let trailers = source.take_trailers().and_then(|trailers| allowed.filter(trailers));
+            return sink.finish(clock, out, trailers.as_deref()).await;
         }
+        sink.write(clock, out, false).await?;
         source.fill(clock).await?;
     }
 }
 
-impl Source<'_> {
+impl Patience<'_> {
+    /// A read that was begun at `began_ms` brought so many bytes.
+    fn note(&mut self, count: usize, began_ms: u64, now_ms: u64) {
+        match self {
+            Patience::Pace(pace) => pace.note(now_ms - began_ms, count),
+            Patience::WithAnswer { deadline, idle_ms: Some(idle_ms) } => deadline.set_read(now_ms + *idle_ms),
+            Patience::WithAnswer { idle_ms: None, .. } => {}
+        }
+    }
+}
+
+impl<'a> Source<'a> {
+    /// Lets a client's stream pause for as long as its answer may, which is bounded by `deadline`.
+    pub fn wait_with_answer(&mut self, deadline: &'a Deadline, idle: Option<Duration>) {
+        if let Source::Stream { patience, .. } = self {
+            *patience = Patience::WithAnswer { deadline, idle_ms: idle.map(|idle| idle.as_millis() as u64) };
+        }
+    }
+
     /// Moves what is at hand into `out`, framed as the sink wants it: how many bytes of body, and whether they were the
     /// last.
     fn take(&mut self, outgoing: Outgoing, out: &mut Vec<u8>) -> Result<(u64, bool), Cut> {
@@ -98,11 +136,18 @@ impl Source<'_> {
                 let count = inbox.len() as u64;
                 body::write_data(inbox, outgoing, out);
                 inbox.clear();
-                if *ended {
-                    body::write_end(outgoing, out);
-                }
                 Ok((count, *ended))
             }
+            Source::Upstream { receiving, .. } => Ok(receiving.take(outgoing, out)),
+        }
+    }
+
+    /// The fields behind the body, once it has ended.
+    fn take_trailers(&mut self) -> Option<Box<Trailers>> {
+        match self {
+            Source::Wire { incoming, .. } => incoming.take_trailers(),
+            Source::Stream { stream, .. } => stream.take_trailers(),
+            Source::Upstream { receiving, .. } => receiving.take_trailers(),
         }
     }
 
@@ -126,27 +171,68 @@ impl Source<'_> {
                     Err(_) => Err(Cut::Sender("the connection broke")),
                 }
             }
-            Source::Stream { stream, inbox, ended, pace } => {
+            Source::Stream { stream, inbox, ended, patience } => {
                 let began_ms = clock.now_ms();
-                match timer::timeout(Duration::from_millis(pace.left_ms()), stream.read(inbox)).await {
-                    Ok(Ok((count, last))) => {
-                        *ended = last;
-                        pace.note(clock.now_ms() - began_ms, count);
-                        Ok(())
+                let read = match patience {
+                    Patience::Pace(pace) => {
+                        let left = Duration::from_millis(pace.left_ms());
+                        timer::timeout(left, stream.read(inbox)).await.map_err(|_| Cut::SenderLate)?
                     }
-                    Ok(Err(_)) => Err(Cut::Sender("the stream was reset")),
-                    Err(_) => Err(Cut::SenderLate),
-                }
+                    Patience::WithAnswer { .. } => stream.read(inbox).await,
+                };
+                let (count, last) = read.map_err(|_| Cut::Sender("the stream was reset"))?;
+                *ended = last;
+                patience.note(count, began_ms, clock.now_ms());
+                Ok(())
+            }
+            // Boxed, so that a flow of HTTP/1 has no room for it.
+            Source::Upstream { receiving, deadline, pace } => {
+                Box::pin(fill_from_upstream(receiving, deadline, pace.as_mut(), clock)).await
             }
         }
     }
+}
+
+async fn fill_from_upstream(
+    receiving: &mut Receiving,
+    deadline: &Deadline,
+    pace: Option<&mut Pace>,
+    clock: &Clock,
+) -> Result<(), Cut> {
+    let Some(pace) = pace else {
+        return deadline.bound(receiving.fill()).await.map_err(|_| Cut::SenderLate)?.map(drop);
+    };
+    let began_ms = clock.now_ms();
+    deadline.set_read(began_ms + pace.left_ms());
+    let filled = deadline.bound(receiving.fill()).await.map_err(|_| Cut::SenderLate)?;
+    deadline.clear_read();
+    pace.note(clock.now_ms() - began_ms, filled.unwrap_or(0));
+    filled.map(drop)
 }
 
 impl Sink<'_> {
     fn framing(&self) -> Outgoing {
         match self {
             Sink::Wire { outgoing, .. } => *outgoing,
-            Sink::Stream { .. } => Outgoing::Plain,
+            Sink::Stream { .. } | Sink::Upstream { .. } => Outgoing::Plain,
+        }
+    }
+
+    /// Writes all of `out` and ends the body.
+    async fn finish(&mut self, clock: &Clock, out: &mut Vec<u8>, trailers: Option<&Trailers>) -> Result<(), Cut> {
+        match (&mut *self, trailers) {
+            (Sink::Wire { outgoing, .. }, trailers) => {
+                body::write_end(*outgoing, trailers, out);
+                self.write(clock, out, true).await
+            }
+            (Sink::Stream { stream, whole: false, timeout }, Some(trailers)) => {
+                write_stream(stream, *timeout, out, false).await?;
+                stream.send_trailers(trailers.iter()).map_err(|_| Cut::Receiver)
+            }
+            (Sink::Stream { .. }, None) | (Sink::Stream { whole: true, .. }, _) => self.write(clock, out, true).await,
+            (Sink::Upstream { sending, log, timeout }, trailers) => {
+                Box::pin(sending.finish(*timeout, out, trailers, log)).await
+            }
         }
     }
 
@@ -164,6 +250,7 @@ impl Sink<'_> {
             }
             Sink::Stream { whole: true, .. } => Ok(()),
             Sink::Stream { stream, timeout, .. } => write_stream(stream, *timeout, out, ended).await,
+            Sink::Upstream { sending, log, timeout } => Box::pin(sending.write(*timeout, out, log)).await,
         }
     }
 }

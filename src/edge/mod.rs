@@ -32,6 +32,7 @@ pub mod sanitize;
 pub mod session;
 pub mod street;
 pub mod tls;
+pub mod trailers;
 pub mod tunnel;
 pub mod upstream;
 pub mod vouch;

@@ -164,9 +164,7 @@ fn call_error(id: &serde_json::Value, request_id: &str) -> String {
 
 fn page_of(exchange: &Exchange, failure: &Failure, text: &str) -> crate::http::page::failure::Answer {
     let head = &exchange.head;
-    let content_type =
-        head.pairs().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type")).map(|(_, value)| value);
-    let language = speaks(head.first(FieldKind::Accept), content_type, head.first(FieldKind::UserAgent));
+    let language = speaks(head.first(FieldKind::Accept), exchange.content_type(), head.first(FieldKind::UserAgent));
     let meaning = failure.meaning();
     let reason = ::http::StatusCode::from_u16(meaning.status).ok().and_then(|code| code.canonical_reason());
     let conditions: Vec<&str> = match failure {

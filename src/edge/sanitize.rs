@@ -133,23 +133,20 @@ fn target(exchange: &mut Exchange) -> Result<(), Failure> {
         return Err(Failure::Target(Refusal::Query));
     }
     let query = (!query.is_empty()).then(|| span.part(start + length + 1, target.len()));
-    let asked = if raw.is_empty() { b"/" } else { raw };
-    let rewritten = match path::normalize(asked, &exchange.plan.path_rules) {
-        Ok(path) => match path.into_encoded() {
-            Cow::Borrowed(_) if !raw.is_empty() => None,
-            path => Some(path.into_owned()),
-        },
-        Err(PathError::Redirect(path)) => return Err(Failure::PathRedirect(redirect_target(path, query, exchange))),
-        Err(error) => return Err(Failure::Path(error)),
-    };
-    let as_sent = span.part(start, start + length);
     exchange.normal.authority = authority;
     exchange.normal.query = query;
-    match rewritten {
-        None => exchange.normal.set_path_as_sent(as_sent),
-        Some(path) => exchange.normal.set_path(&path),
+    // Should it be refused, this is what is logged.
+    exchange.normal.set_path_as_sent(span.part(start, start + length));
+    let asked = if raw.is_empty() { b"/" } else { raw };
+    match path::normalize(asked, &exchange.plan.path_rules).map(path::Path::into_encoded) {
+        Ok(Cow::Borrowed(_)) if !raw.is_empty() => Ok(()),
+        Ok(path) => {
+            exchange.normal.set_path(&path);
+            Ok(())
+        }
+        Err(PathError::Redirect(path)) => Err(Failure::PathRedirect(redirect_target(path, query, exchange))),
+        Err(error) => Err(Failure::Path(error)),
     }
-    Ok(())
 }
 
 fn redirect_target(path: String, query: Option<Span>, exchange: &Exchange) -> String {

@@ -24,7 +24,7 @@ const BELIEVED_MS: u64 = 30_000;
 /// How long a request waits for control's answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 /// Most session cookies of one request that are looked at (a client may hold several by domain tricks).
-const CANDIDATES_MAX: usize = 4;
+const CANDIDATES_MAX: usize = 16;
 
 /// A session that this worker knows, with what was made for it.
 pub struct Known {

@@ -13,7 +13,7 @@ use crate::edge::gate::Gate;
 use crate::edge::{tls, worker};
 use crate::link;
 use crate::net::{driver::Driver, listen};
-use crate::plan::cluster::{Cluster, Endpoint, Endpoints, Target};
+use crate::plan::cluster::{Cluster, Endpoint, Endpoints, Protocol, Target};
 use crate::plan::identity::{Cookie, Identity};
 use crate::plan::listener::{Codec, Listener};
 use crate::plan::policy::{Legacy, Policy};
@@ -84,6 +84,7 @@ fn plan(insecure: bool, upstreams: &[SocketAddr]) -> Plan {
     let endpoints = upstreams.iter().map(|a| Arc::new(Endpoint::new(*a, &a.to_string(), None, 1))).collect();
     let cluster = Cluster {
         name: "app".into(),
+        protocol: Protocol::Http1,
         targets: vec![Target { tls: false, host: "127.0.0.1".into(), port: 1, weight: 1, server_name: None }],
         tls: None,
         tls_key: 0,

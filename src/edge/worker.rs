@@ -17,6 +17,7 @@ use super::deadline::Deadlines;
 use super::gate::Gate;
 use super::request_id::RequestIds;
 use super::session::Sessions;
+use super::upstream::h2::Shared;
 use super::upstream::pool::Pool;
 use super::vouch::Assertions;
 use super::{accept, drain};
@@ -65,6 +66,8 @@ pub struct Worker {
     pub cells: WorkerCells,
     pub sessions: Sessions,
     pub pool: Pool,
+    /// Connections to endpoints that speak HTTP/2.
+    pub shared: Shared,
     pub turns: Turns,
     /// Assertions about nobody, for public routes that pass identity.
     pub anonymous: Assertions,
@@ -99,6 +102,7 @@ impl Worker {
             cells: setup.metrics.worker(setup.index),
             sessions: Sessions::default(),
             pool: Pool::default(),
+            shared: Shared::default(),
             turns: Turns::new(setup.index),
             anonymous: Assertions::default(),
             request_ids: RequestIds::new(),
@@ -189,6 +193,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         worker.heed_revocations();
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
+            worker.shared.sweep(now_ms);
             worker.muxes.sweep();
             worker.deadlines.look_for_clients(now_ms);
             let counts = (worker.pool.open(), worker.pool.idle());

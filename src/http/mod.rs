@@ -7,3 +7,4 @@ pub mod framing;
 pub mod head;
 pub mod page;
 pub mod path;
+pub mod trailers;

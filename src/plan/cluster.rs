@@ -17,12 +17,24 @@ pub struct Cluster {
     pub name: Box<str>,
     /// What `to` says.
     pub targets: Vec<Target>,
+    /// What the endpoints speak.
+    pub protocol: Protocol,
     /// TLS towards the endpoints, when the targets are `https`. All targets of a route share it.
     pub tls: Option<Arc<rustls::ClientConfig>>,
     /// Distinguishes connections of different TLS settings in a pool; equal settings have equal keys, 0 is clear text.
     pub tls_key: u64,
     /// The addresses behind the targets now; control replaces them when names resolve anew.
     pub endpoints: ArcSwap<Endpoints>,
+}
+
+/// What is spoken towards endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    /// `h2c://`: HTTP/2 in clear text, known beforehand (RFC 9113 section 3.3).
+    Http2,
+    /// HTTP/2 or HTTP/1.1, as TLS agrees on each connection (ALPN).
+    Negotiated,
 }
 
 /// One entry of `to`.

@@ -14,15 +14,15 @@ const APP: &str = "https://app.example.com/";
 const AUTHENTICATE: &str = "https://authenticate.example.com";
 
 /// Everything that a sign-in needs.
-struct Site {
-    vallum: Vallum,
-    upstream: Upstream,
+pub(crate) struct Site {
+    pub vallum: Vallum,
+    pub upstream: Upstream,
     provider: Provider,
 }
 
 /// Where people sign in.
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum Place {
+pub(crate) enum Place {
     /// `authenticate_service_url` is set.
     OwnHost,
     /// It is not: on each route's own host.
@@ -30,7 +30,7 @@ enum Place {
 }
 
 impl Site {
-    fn start(place: Place, more: Value) -> Site {
+    pub fn start(place: Place, more: Value) -> Site {
         let (provider, upstream) = (Provider::start(), Upstream::echo());
         let route = |host: &str, access: Value| {
             let base = json!({"from": format!("https://{host}"), "to": upstream.url(), "pass_identity_headers": true});
@@ -67,7 +67,7 @@ impl Site {
     }
 
     /// Somebody who has signed in at the app.
-    fn signed_in(&self, who: &str) -> Visitor {
+    pub fn signed_in(&self, who: &str) -> Visitor {
         let mut visitor = self.visitor();
         let answer = visitor.sign_in(APP, who);
         assert_eq!((answer.status, visitor.here().as_str()), (200, APP), "{}", answer.text());

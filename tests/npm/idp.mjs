@@ -3,7 +3,10 @@
 // It listens on a port of its own choosing, prints one JSON line {"issuer": …} and serves until its standard input ends.
 // People: alice (admins), bob (users), mallory (no group). The login page is a plain form; consent is given by itself.
 // PKCE with S256 is demanded; redirects may go to any https host under /oauth2/callback (ports are not known beforehand).
+// With IDP_TLS_CERTIFICATE and IDP_TLS_KEY (files) it speaks TLS; IDP_HOST is then the host's name in its issuer.
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import Provider from 'oidc-provider';
 import { generateKeyPair, exportJWK } from 'jose';
 
@@ -17,9 +20,14 @@ const ACCESS_TOKEN_SECONDS = Number(process.env.IDP_TOKEN_SECONDS ?? 3600);
 const { privateKey } = await generateKeyPair('RS256', { extractable: true });
 const jwk = { ...(await exportJWK(privateKey)), use: 'sig', alg: 'RS256', kid: 'test-1' };
 
-const server = http.createServer();
+const tls = process.env.IDP_TLS_KEY && {
+  cert: readFileSync(process.env.IDP_TLS_CERTIFICATE),
+  key: readFileSync(process.env.IDP_TLS_KEY),
+};
+const server = tls ? https.createServer(tls) : http.createServer();
 await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
-const issuer = `http://127.0.0.1:${server.address().port}`;
+const host = `${process.env.IDP_HOST ?? '127.0.0.1'}:${server.address().port}`;
+const issuer = `${tls ? 'https' : 'http'}://${host}`;
 
 const provider = new Provider(issuer, {
   clients: [

@@ -11,7 +11,7 @@ use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
 use super::*;
-use crate::plan::cluster::{Endpoint, Endpoints, Target};
+use crate::plan::cluster::{Endpoint, Endpoints, Protocol, Target};
 
 /// What the name server says about a name.
 #[derive(Clone)]
@@ -109,7 +109,7 @@ fn cluster(targets: Vec<Target>) -> Cluster {
         Some(Arc::new(Endpoint::new(address, &t.authority(), t.verified_name(), t.weight)))
     });
     let endpoints = ArcSwap::from_pointee(Endpoints::new(literal.collect()));
-    Cluster { name: "c".into(), targets, tls: None, tls_key: 0, endpoints }
+    Cluster { name: "c".into(), protocol: Protocol::Http1, targets, tls: None, tls_key: 0, endpoints }
 }
 
 fn addresses(cluster: &Cluster) -> Vec<String> {

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use super::body::{self, Incoming, Outgoing};
 use super::deadline::Deadline;
 use super::failure::Failure;
-use super::flow::{self, Sink, Source};
+use super::flow::{self, Patience, Sink, Source};
 use super::pace::Pace;
+use super::trailers::Allowed;
 use super::upstream::response::write_status_line;
 use super::wire::Writer;
 use super::worker::Worker;
@@ -79,23 +80,34 @@ impl Client<'_> {
         }
     }
 
-    /// Takes what is at hand of the request's body into `out`, framed anew; returns how many bytes of body there were.
-    pub fn take(&mut self, incoming: &mut Incoming, outgoing: Outgoing, out: &mut Vec<u8>) -> Result<u64, Failure> {
-        match self {
+    /// Takes what is at hand of the request's body into `out`, framed anew, with its end when that is at hand, too;
+    /// returns how many bytes of body there were.
+    pub fn take(
+        &mut self,
+        incoming: &mut Incoming,
+        outgoing: Outgoing,
+        out: &mut Vec<u8>,
+        allowed: Allowed<'_>,
+    ) -> Result<u64, Failure> {
+        let count = match self {
             Client::H1(connection) => {
-                incoming.pass(&mut connection.inbox, outgoing, out).map_err(|e| Failure::Body(e.0))
+                incoming.pass(&mut connection.inbox, outgoing, out).map_err(|e| Failure::Body(e.0))?
             }
             Client::H2(stream) => {
                 let mut data = Vec::new();
                 let (count, ended) = stream.take(&mut data);
                 body::write_data(&data, outgoing, out);
                 if ended {
-                    *incoming = Incoming::Ended;
-                    body::write_end(outgoing, out);
+                    *incoming = stream.take_trailers().map_or(Incoming::Ended, Incoming::Trailing);
                 }
-                Ok(count as u64)
+                count as u64
             }
+        };
+        if incoming.is_ended() {
+            let trailers = incoming.take_trailers().and_then(|trailers| allowed.filter(trailers));
+            body::write_end(outgoing, trailers.as_deref(), out);
         }
+        Ok(count)
     }
 
     /// Reads a whole body of at most `bytes_max` bytes, within `timeouts.head`.
@@ -168,8 +180,8 @@ impl Client<'_> {
             }
             Client::H2(stream) => {
                 let stream: &mux::Stream = stream;
-                let (ended, pace) = (incoming.is_ended(), Pace::of(timeouts));
-                let source = Source::Stream { stream, inbox: Vec::new(), ended, pace };
+                let (ended, patience) = (incoming.is_ended(), Patience::Pace(Pace::of(timeouts)));
+                let source = Source::Stream { stream, inbox: Vec::new(), ended, patience };
                 (source, Back::H2(stream))
             }
         }

@@ -1,16 +1,17 @@
 //! Opens connections to endpoints, clear or TLS.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Connection;
 use super::pool::Key;
+use super::{Connection, Opened, h2};
 use crate::edge::wire::{self, Session, TlsError};
 use crate::edge::worker::Worker;
 use crate::net::descriptors::is_exhausted;
 use crate::net::tcp::Stream;
 use crate::net::timer;
-use crate::plan::cluster::{Cluster, Endpoint};
+use crate::plan::cluster::{Cluster, Endpoint, Protocol};
 use crate::plan::timeouts::Timeouts;
 
 /// An endpoint that did not take a connection is passed over for this long.
@@ -27,6 +28,11 @@ pub enum ConnectError {
     Tls(#[from] TlsError),
     #[error("the endpoint has no name to verify")]
     NoServerName,
+    #[error("a connection for another request was not taken a moment ago")]
+    Alike,
+    /// As many requests as may be are on their way there over HTTP/2.
+    #[error("no room on the connections to the endpoint within the connect timeout")]
+    Full,
 }
 
 impl ConnectError {
@@ -37,74 +43,106 @@ impl ConnectError {
             ConnectError::Io(e) if e.kind() == io::ErrorKind::ConnectionRefused => "refused",
             ConnectError::Io(_) => "io",
             ConnectError::Tls(_) | ConnectError::NoServerName => "tls",
+            ConnectError::Alike => "alike",
+            ConnectError::Full => "overflow",
         }
     }
 }
 
-/// An open connection: one from the pool, else a new one. An endpoint that refuses is marked down.
+/// An open connection: one from the pools, else a new one. An endpoint that refuses is marked down.
 pub async fn open(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     timeouts: &Timeouts,
     cluster: &Cluster,
     endpoint: &Arc<Endpoint>,
     may_reuse: bool,
-) -> Result<Connection, ConnectError> {
-    let key = Key { address: endpoint.address, tls: cluster.tls_key };
+) -> Result<Opened, ConnectError> {
+    let key = Key { address: endpoint.address, tls: cluster.tls_key, clear_h2: cluster.protocol == Protocol::Http2 };
+    if cluster.protocol != Protocol::Http1 && !worker.shared.speaks_http1(key) {
+        let call = Call { worker, timeouts, cluster, endpoint, key };
+        return Box::pin(h2::open(&call, may_reuse)).await;
+    }
     if may_reuse && let Some(connection) = worker.pool.take(key) {
-        return Ok(connection);
+        return Ok(Opened::H1(connection));
     }
-    match Box::pin(dial(worker, timeouts, cluster, endpoint, key)).await {
-        Ok(connection) => {
-            endpoint.mark_up();
-            Ok(connection)
-        }
-        Err(ConnectError::Io(error)) if is_exhausted(&error) => {
-            // That is our want, not the endpoint's fault.
-            worker.cells.limit("descriptors");
-            worker.pool.close_idle();
-            Err(error.into())
-        }
-        Err(error) => {
-            endpoint.mark_down(worker.clock.now_ms() + DOWN_MS);
-            Err(error)
-        }
+    let call = Call { worker, timeouts, cluster, endpoint, key };
+    let dialed = Box::pin(call.dial()).await?;
+    if dialed.is_h2 {
+        // It spoke HTTP/1.1 before.
+        worker.shared.note(key, false);
+        return Ok(Opened::H2(Box::new(Box::pin(h2::first(&call, dialed.connection)).await?)));
     }
+    Ok(Opened::H1(dialed.connection))
 }
 
-async fn dial(
-    worker: &Worker,
-    timeouts: &Timeouts,
-    cluster: &Cluster,
-    endpoint: &Arc<Endpoint>,
-    key: Key,
-) -> Result<Connection, ConnectError> {
-    let stream = timer::timeout(timeouts.connect, Stream::connect(endpoint.address))
-        .await
-        .map_err(|_| ConnectError::Timeout)??;
-    stream.set_nodelay()?;
-    let (mut reader, mut writer, control) = wire::clear(stream);
-    let deadline = worker.deadlines.watch(control);
-    if let Some(config) = &cluster.tls {
-        let name = endpoint.server_name.clone().ok_or(ConnectError::NoServerName)?;
-        deadline.set_read(worker.clock.now_ms() + timeouts.connect.as_millis() as u64);
-        let session = Session::client(config.clone(), name)?;
-        let result = wire::handshake(&mut reader, &mut writer, session, Vec::new()).await;
-        if deadline.fired() {
-            return Err(ConnectError::Timeout);
+/// What is asked for: a connection for a cluster to one of its endpoints.
+pub struct Call<'a> {
+    pub worker: &'a Rc<Worker>,
+    pub timeouts: &'a Timeouts,
+    pub cluster: &'a Cluster,
+    pub endpoint: &'a Arc<Endpoint>,
+    pub key: Key,
+}
+
+/// A fresh connection.
+pub struct Dialed {
+    pub connection: Connection,
+    pub is_h2: bool,
+}
+
+impl Call<'_> {
+    /// Makes a connection, and notes whether the endpoint takes any.
+    pub async fn dial(&self) -> Result<Dialed, ConnectError> {
+        match self.connect().await {
+            Ok(dialed) => {
+                self.endpoint.mark_up();
+                Ok(dialed)
+            }
+            Err(ConnectError::Io(error)) if is_exhausted(&error) => {
+                // That is our want, not the endpoint's fault.
+                self.worker.cells.limit("descriptors");
+                self.worker.pool.close_idle();
+                Err(error.into())
+            }
+            Err(error) => {
+                self.endpoint.mark_down(self.worker.clock.now_ms() + DOWN_MS);
+                Err(error)
+            }
         }
-        result?;
-        deadline.clear_read();
     }
-    let mut inbox = Vec::new();
-    wire::take_early(&reader, &mut inbox);
-    Ok(Connection {
-        reader,
-        writer,
-        deadline,
-        endpoint: endpoint.clone(),
-        inbox,
-        reused: false,
-        key,
-        _open: worker.pool.count(),
-    })
+
+    async fn connect(&self) -> Result<Dialed, ConnectError> {
+        let Call { worker, timeouts, cluster, endpoint, key } = *self;
+        let stream = timer::timeout(timeouts.connect, Stream::connect(endpoint.address))
+            .await
+            .map_err(|_| ConnectError::Timeout)??;
+        stream.set_nodelay()?;
+        let (mut reader, mut writer, control) = wire::clear(stream);
+        let deadline = worker.deadlines.watch(control);
+        let mut is_h2 = cluster.protocol == Protocol::Http2;
+        if let Some(config) = &cluster.tls {
+            let name = endpoint.server_name.clone().ok_or(ConnectError::NoServerName)?;
+            deadline.set_read(worker.clock.now_ms() + timeouts.connect.as_millis() as u64);
+            let session = Session::client(config.clone(), name)?;
+            let result = wire::handshake(&mut reader, &mut writer, session, Vec::new()).await;
+            if deadline.fired() {
+                return Err(ConnectError::Timeout);
+            }
+            is_h2 = result?.is_h2;
+            deadline.clear_read();
+        }
+        let mut inbox = Vec::new();
+        wire::take_early(&reader, &mut inbox);
+        let connection = Connection {
+            reader,
+            writer,
+            deadline,
+            endpoint: endpoint.clone(),
+            inbox,
+            reused: false,
+            key,
+            _open: worker.pool.count(),
+        };
+        Ok(Dialed { connection, is_h2 })
+    }
 }

@@ -1,6 +1,7 @@
-//! Towards the endpoints: connections and their pool, the request as it is sent, the response as it is read.
+//! Towards the endpoints: connections and their pools, the request as it is sent, the response as it is read.
 
 pub mod connect;
+pub mod h2;
 pub mod pool;
 pub mod request;
 pub mod response;
@@ -11,6 +12,14 @@ use std::sync::Arc;
 use super::deadline::Deadline;
 use super::wire::{Reader, Writer};
 use crate::plan::cluster::Endpoint;
+
+/// What a request goes over.
+pub enum Opened {
+    /// A connection of its own for as long as the exchange lasts.
+    H1(Connection),
+    /// A place among others on a connection of HTTP/2.
+    H2(Box<h2::Place>),
+}
 
 /// A connection to an endpoint.
 pub struct Connection {

@@ -10,14 +10,16 @@ use super::Connection;
 /// Most idle connections kept to one endpoint.
 const IDLE_PER_ENDPOINT_MAX: usize = 256;
 /// An idle connection older than this is closed.
-const IDLE_MS_MAX: u64 = 20_000;
+pub const IDLE_MS_MAX: u64 = 20_000;
 
-/// Connections are interchangeable when the address and the TLS settings are the same.
+/// Connections are interchangeable when the address, the TLS settings and the protocol are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     pub address: SocketAddr,
     /// [`crate::plan::cluster::Cluster::tls_key`].
     pub tls: u64,
+    /// HTTP/2 in clear text.
+    pub clear_h2: bool,
 }
 
 struct Idle {

@@ -154,6 +154,7 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
         _ if route.policy.asks_method() && fields::overrides_method(name) => {}
         // Names that some servers would take for one of the above are no names of the client's own.
         K::Underscore if !passes_with_underscore(exchange, name) => {}
+        K::Underscore | K::Other if is_claim(exchange, name) => {}
         K::Cookie => {
             let kept = cookie::without(value, &exchange.plan.identity.cookie.name);
             if !kept.is_empty() {
@@ -173,6 +174,20 @@ fn is_replaced(route: &Route, name: &[u8]) -> bool {
     let same = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
     route.request_headers_set.iter().any(|(known, _)| same(known))
         || route.request_headers_removed.iter().any(|k| same(k))
+}
+
+/// Whether a field behind the request's body says nothing that only the route or we may say.
+pub fn is_clients_own(exchange: &Exchange, route: &Route, name: &[u8]) -> bool {
+    let same = |known: &str| fields::folds_alike(name, known.as_bytes());
+    let replaced = route.request_headers_set.iter().any(|(known, _)| same(known))
+        || route.request_headers_removed.iter().any(|known| same(known));
+    let underscore_passes = !fields::has_underscore(name) || passes_with_underscore(exchange, name);
+    !replaced && underscore_passes && !is_claim(exchange, name)
+}
+
+/// Whether `jwt_claims_headers` gives the name to a claim, whatever its spelling: no client may set it.
+fn is_claim(exchange: &Exchange, name: &[u8]) -> bool {
+    exchange.plan.identity.claim_headers.iter().any(|(claim, _)| fields::folds_alike(name, claim.as_bytes()))
 }
 
 fn passes_with_underscore(exchange: &Exchange, name: &[u8]) -> bool {

@@ -12,6 +12,7 @@ use crate::http::cookie;
 use crate::http::fields::{self, FieldKind};
 use crate::http::framing::{self, BodyLength};
 use crate::http::head::{End, FIELDS_MAX, find_end, refusal};
+use crate::http::page::is_grpc;
 use crate::plan::route::Route;
 
 /// Fields for which there is room without asking the allocator.
@@ -26,8 +27,8 @@ pub struct Response {
     pub body: BodyLength,
     /// The upstream keeps the connection open.
     pub keep_alive: bool,
-    /// Its type is `text/event-stream`: it has no end of its own.
-    pub is_event_stream: bool,
+    /// Its type is `text/event-stream` or gRPC's: messages that come as they come.
+    pub is_message_stream: bool,
 }
 
 /// What the first bytes of the inbox hold.
@@ -113,8 +114,8 @@ fn translate(
         HeadSink::H1(out) => write_head(exchange, route, response, status, body, close, out),
         HeadSink::H2(stream) => send_head(exchange, route, response, status, body, stream)?,
     }
-    let is_event_stream = body != BodyLength::None && is_event_stream(response);
-    Ok(Found::Final(Response { status, body, keep_alive, is_event_stream }, length))
+    let is_message_stream = body != BodyLength::None && is_message_stream(response);
+    Ok(Found::Final(Response { status, body, keep_alive, is_message_stream }, length))
 }
 
 /// On a stream of HTTP/2 every 2xx opens a tunnel (RFC 8441 section 5), so only an upstream that opened one may cause it.
@@ -129,13 +130,53 @@ fn check_websocket(exchange: &Exchange, status: u16, response: &httparse::Respon
     }
 }
 
-fn is_event_stream(response: &httparse::Response<'_, '_>) -> bool {
+/// Sends the head of a response that came on a stream of HTTP/2 to the client; `ended`: nothing follows it.
+pub fn of_stream(
+    exchange: &Exchange,
+    route: &Route,
+    parts: &::http::response::Parts,
+    ended: bool,
+    close: bool,
+    head: &mut HeadSink<'_>,
+) -> Result<Response, Failure> {
+    let status = parts.status.as_u16();
+    if !(200..=599).contains(&status) {
+        return Err(Failure::UpstreamProtocol("the status is out of range"));
+    }
+    if parts.headers.len() > FIELDS_MAX {
+        return Err(Failure::UpstreamProtocol("the response head has too many fields"));
+    }
+    let fields = parts.headers.iter();
+    let mut headers: Vec<_> =
+        fields.map(|(name, value)| httparse::Header { name: name.as_str(), value: value.as_bytes() }).collect();
+    let pairs = headers.iter().map(|header| (header.name.as_bytes(), header.value));
+    let stated = framing::of_response(exchange.method() == "HEAD", false, status, true, pairs)
+        .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
+    let body = match (stated, ended, &head) {
+        (BodyLength::None, ..) => BodyLength::None,
+        // The end travels with the head, as gRPC wants it ("trailers-only"); over HTTP/1.1 it is a length.
+        (_, true, HeadSink::H2(_)) => BodyLength::None,
+        (_, true, HeadSink::H1(_)) => BodyLength::Fixed(0),
+        (BodyLength::UntilClose, false, _) => BodyLength::Chunked,
+        (stated, false, _) => stated,
+    };
+    let response = httparse::Response { version: Some(1), code: Some(status), reason: None, headers: &mut headers };
+    match head {
+        HeadSink::H1(out) => write_head(exchange, route, &response, status, body, close, out),
+        HeadSink::H2(stream) => send_head(exchange, route, &response, status, body, stream)?,
+    }
+    let is_message_stream = body != BodyLength::None && is_message_stream(&response);
+    Ok(Response { status, body, keep_alive: true, is_message_stream })
+}
+
+fn is_message_stream(response: &httparse::Response<'_, '_>) -> bool {
     const TYPE: &[u8] = b"text/event-stream";
     let of_type = |value: &[u8]| {
         value.get(..TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
             && matches!(value.get(TYPE.len()), None | Some(b';' | b' ' | b'\t'))
     };
-    response.headers.iter().any(|header| header.name.eq_ignore_ascii_case("content-type") && of_type(header.value))
+    let mut types = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("content-type"));
+    types.any(|header| of_type(header.value) || is_grpc(Some(header.value)))
 }
 
 fn says_close(response: &httparse::Response<'_, '_>) -> bool {

@@ -263,8 +263,18 @@ pub(crate) fn folds_onto(name: &[u8], known: &[u8]) -> bool {
     name.len() == known.len() && folds_onto_prefix(name, known)
 }
 
+/// Whether servers that fold names take one for the other.
+pub fn folds_alike(name: &[u8], other: &[u8]) -> bool {
+    name.len() == other.len() && name.iter().zip(other).all(|(&byte, &known)| folded(byte) == folded(known))
+}
+
 fn folds_onto_prefix(name: &[u8], prefix: &[u8]) -> bool {
     name.len() >= prefix.len() && name.iter().zip(prefix).all(|(&byte, &known)| folded(byte) == known)
+}
+
+/// The name as servers fold it: in lower case, and every byte that is neither letter nor digit a hyphen.
+pub(crate) fn fold(name: &[u8]) -> Vec<u8> {
+    name.iter().map(|&byte| folded(byte)).collect()
 }
 
 fn folded(byte: u8) -> u8 {

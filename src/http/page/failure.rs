@@ -46,7 +46,7 @@ pub struct Link<'a> {
 /// An answer ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status; 200 for gRPC, whose clients look at `grpc` instead.
+    /// The HTTP status; 200 for gRPC, whose clients look at `grpc` instead (those of gRPC-Web look at both).
     pub status: u16,
     /// The value of `Content-Type`.
     pub content_type: &'static str,
@@ -71,8 +71,8 @@ impl Failure<'_> {
             Speaks::Json => ("application/json", self.json()),
             Speaks::Plain => ("text/plain; charset=utf-8", self.plain()),
             Speaks::Kubernetes => ("application/json", self.kubernetes()),
-            Speaks::Grpc => return self.grpc("application/grpc"),
-            Speaks::GrpcWeb => return self.grpc("application/grpc-web+proto"),
+            Speaks::Grpc => return self.grpc(200, "application/grpc"),
+            Speaks::GrpcWeb => return self.grpc(self.status, "application/grpc-web+proto"),
         };
         Answer { status: self.status, content_type, body, grpc: None }
     }
@@ -158,10 +158,10 @@ impl Failure<'_> {
         .to_string()
     }
 
-    fn grpc(&self, content_type: &'static str) -> Answer {
+    fn grpc(&self, status: u16, content_type: &'static str) -> Answer {
         let message = format!("{} (request id {})", self.summary(), self.request_id);
         let grpc = GrpcStatus { code: grpc_code(self.status), message: grpc_message(&message) };
-        Answer { status: 200, content_type, body: String::new(), grpc: Some(grpc) }
+        Answer { status, content_type, body: String::new(), grpc: Some(grpc) }
     }
 
     /// The text, or the title where there is none.
@@ -336,7 +336,7 @@ mod tests {
             (Speaks::Plain, 403, "text/plain; charset=utf-8"),
             (Speaks::Kubernetes, 403, "application/json"),
             (Speaks::Grpc, 200, "application/grpc"),
-            (Speaks::GrpcWeb, 200, "application/grpc-web+proto"),
+            (Speaks::GrpcWeb, 403, "application/grpc-web+proto"),
         ];
         for (speaks, status, content_type) in cases {
             let answer = DENIED.answer(speaks);

@@ -10,7 +10,7 @@ mod speaks;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-pub use speaks::{Speaks, speaks};
+pub use speaks::{Speaks, is_grpc, speaks};
 
 /// The language of all our texts.
 pub const LANGUAGE: &str = "en";

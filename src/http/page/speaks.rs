@@ -34,7 +34,7 @@ pub fn speaks(accept: Option<&[u8]>, content_type: Option<&[u8]>, user_agent: Op
     if is_media_family(sent, b"application/grpc-web") || is_media_family(sent, b"application/grpc-web-text") {
         return Speaks::GrpcWeb;
     }
-    if is_media_family(sent, b"application/grpc") {
+    if is_grpc(content_type) {
         return Speaks::Grpc;
     }
     let otherwise = match is_json(sent) {
@@ -42,6 +42,11 @@ pub fn speaks(accept: Option<&[u8]>, content_type: Option<&[u8]>, user_agent: Op
         false => Speaks::Plain,
     };
     accept.and_then(preferred).unwrap_or(otherwise)
+}
+
+/// Whether a message of this type is gRPC's (gRPC-Web is not).
+pub fn is_grpc(content_type: Option<&[u8]>) -> bool {
+    content_type.is_some_and(|value| is_media_family(essence(value).0, b"application/grpc"))
 }
 
 /// The best of what is asked for by name: highest weight, then first in order.

@@ -20,6 +20,10 @@ impl Upgrades {
         self.0.iter().any(|name| protocol.eq_ignore_ascii_case(name.as_bytes()))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn allows_websocket(&self) -> bool {
         self.allows(WEBSOCKET.as_bytes())
     }

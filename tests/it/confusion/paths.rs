@@ -313,3 +313,18 @@ fn bytes_that_are_no_text_are_refused() {
     }
     assert_eq!(edge.upstream.requests().len(), 0);
 }
+
+#[test]
+fn what_is_refused_for_its_path_is_logged_as_it_came() {
+    let edge = Edge::start(json!({}));
+    for target in ["/public/..%2fadmin", "/public/a%00", "https://app.example.com/public/%zz?a=b"] {
+        assert_eq!(edge.ask(Clear, HOST, target), 400);
+        let path = target.trim_start_matches("https://app.example.com").split('?').next();
+        edge.clear.wait_for_log(&[
+            ("message", json!("http-request")),
+            ("authority", json!(HOST)),
+            ("path", json!(path)),
+            ("response-code-details", json!("path_normalization")),
+        ]);
+    }
+}

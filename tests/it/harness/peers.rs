@@ -22,12 +22,15 @@ pub fn program(name: &str) -> Command {
 /// The folder of the Node.js programs of the tests.
 fn npm_folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/npm");
-    assert!(folder.join("node_modules/oidc-provider").is_dir(), "npm packages are missing; tests/run installs them");
+    assert!(
+        folder.join("node_modules/oidc-provider").is_dir() && folder.join("node_modules/@grpc/grpc-js").is_dir(),
+        "npm packages are missing; tests/run installs them"
+    );
     folder
 }
 
 /// Node.js with one of the programs in `tests/npm`. A node of the tests' own goes before the system's.
-fn node(script: &str) -> Command {
+pub fn node(script: &str) -> Command {
     let folder = npm_folder();
     let own = ["x64", "arm64"].map(|arch| folder.join(format!(".node/node_modules/node-linux-{arch}/bin/node")));
     let mut command = own.iter().find(|p| p.is_file()).map_or_else(|| program("node"), Command::new);

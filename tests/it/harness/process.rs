@@ -95,7 +95,7 @@ impl Process {
     }
 
     /// The lines of a child that has ended, all of them.
-    fn final_lines(&self) -> Vec<String> {
+    pub fn final_lines(&self) -> Vec<String> {
         wait_until("the last lines", || (Arc::strong_count(&self.lines) == 1).then(|| self.lines()))
     }
 

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::harness::upstream::Served;
 use crate::harness::vallum::{HOST, and, clear, get, public_route};
-use crate::harness::{Answer, PATIENCE, Upstream, Vallum, wait_until};
+use crate::harness::{Answer, PATIENCE, Upstream, Vallum, Wire, wait_until};
+use crate::http2::client::{Client, Reply};
 
 /// What the client must see.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,26 +81,69 @@ fn fault(case: &Case, answer: &io::Result<Answer>) -> Option<String> {
     (!good).then(|| format!("{}: expected {:?}, found {shown:?}", case.name, case.seen))
 }
 
+/// The same of a client of HTTP/2.
+fn fault_on_stream(case: &Case, reply: &Reply) -> Option<String> {
+    let is_ours = matches!(reply.status, 502..=504) && reply.header("x-pomerium-intercepted-response") == "true";
+    let good = match case.seen {
+        Seen::Refused => is_ours && reply.ended,
+        Seen::Cut => !reply.ended && reply.reset.is_some(),
+        Seen::RefusedOrCut => is_ours && reply.ended || !reply.ended && reply.reset.is_some(),
+        Seen::Passed(status, body) => reply.ended && reply.status == status && reply.body == body.as_bytes(),
+    };
+    (!good).then(|| format!("{} over HTTP/2: expected {:?}, found {reply:?}", case.name, case.seen))
+}
+
+/// Every case, by HTTP/1 and by HTTP/2. One worker, so that all clients share one pool; no time for anything to hang.
 fn run(cases: fn() -> Vec<Case>) {
     let all = cases();
     let upstream = Upstream::with(move |served| serve(served, &all));
     let route = public_route(HOST, json!(upstream.url()));
-    // One worker, so that all clients share one pool; no time for anything to hang.
-    let vallum = Vallum::start(and(clear(json!([route])), json!({"workers": 1, "default_upstream_timeout": "3s"})));
+    let settings = json!({"workers": 1, "default_upstream_timeout": "3s"});
+    let plain = Vallum::start(and(clear(json!([route])), settings.clone()));
+    let mut faults = try_each(
+        &plain,
+        &cases(),
+        || plain.connect(),
+        |case, number| {
+            let mut wire = plain.connect();
+            fault(case, &wire.send(request(case.method, number)).try_answer(case.method))
+        },
+    );
+    let secure = Vallum::start(and(json!({"routes": [route]}), settings));
+    faults.extend(try_each(
+        &secure,
+        &cases(),
+        || secure.connect_tls(HOST),
+        |case, number| {
+            let mut client = Client::connect(secure.address);
+            let id = client.request(case.method, &format!("/case/{number}"), &[], true);
+            let fault = fault_on_stream(case, &client.finish(id));
+            let survives = client.get("/ping").status == 200;
+            fault.or_else(|| (!survives).then(|| format!("{}: the other streams suffer", case.name)))
+        },
+    ));
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), 2 * cases().len(), faults.join("\n"));
+}
+
+fn try_each(
+    vallum: &Vallum,
+    cases: &[Case],
+    victim_connects: impl Fn() -> Wire,
+    ask: impl Fn(&Case, usize) -> Option<String>,
+) -> Vec<String> {
     let mut faults = Vec::new();
-    for (number, case) in cases().iter().enumerate() {
-        let mut wire = vallum.connect();
-        faults.extend(fault(case, &wire.send(request(case.method, number)).try_answer(case.method)));
+    for (number, case) in cases.iter().enumerate() {
+        faults.extend(ask(case, number));
         for victim in 0..2 {
             let target = format!("/victim/{number}/{victim}");
-            let answer = vallum.connect().ask(get(HOST, &target, ""));
+            let answer = victim_connects().ask(get(HOST, &target, ""));
             if (answer.status, answer.text()) != (200, format!("own {target}")) {
                 faults.push(format!("{}: the next client got {} {}", case.name, answer.status, answer.text()));
             }
         }
     }
     faults.extend(vallum.panics());
-    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), cases().len(), faults.join("\n"));
+    faults
 }
 
 #[test]

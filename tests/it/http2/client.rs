@@ -40,6 +40,7 @@ pub struct Reply {
     pub status: u16,
     pub headers: Fields,
     pub body: Vec<u8>,
+    pub trailers: Fields,
     /// The server ended the stream in order.
     pub ended: bool,
     /// The code of its RST_STREAM.
@@ -266,6 +267,12 @@ impl Client {
             HEADERS => {
                 assert_eq!(flags & END_HEADERS, END_HEADERS, "heads of these tests fit into a frame");
                 let mut headers = fields::decode(payload);
+                if reply.status >= 200 {
+                    assert!(flags & END_STREAM != 0, "trailers that end nothing");
+                    reply.trailers = headers;
+                    reply.ended = true;
+                    return;
+                }
                 assert_eq!(headers[0].0, ":status");
                 reply.status = headers.remove(0).1.parse().expect("a status");
                 assert!(headers.iter().all(|(name, _)| !name.starts_with(':')), "{headers:?}");

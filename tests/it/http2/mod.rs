@@ -1,9 +1,9 @@
 //! HTTP/2 towards clients: bodies, answers, what is passed on, and how it ends; with a client of our own and with real ones.
 
 mod abuse;
-pub(crate) mod client;
+pub mod client;
 mod codec_type;
-mod fields;
+pub mod fields;
 mod lifetimes;
 mod routes;
 mod smuggling;

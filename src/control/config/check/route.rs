@@ -9,10 +9,11 @@ use super::super::section::{Desk, Opt, Typed};
 use super::super::sections::route::Route as Section;
 use super::headers::{self, Fields};
 use super::listener::{FOREVER, on};
+use super::to::{self, To};
 use super::upstream_tls::Clients;
-use super::{access, answer, from, limits, mcp, rewrite, to, upgrades};
+use super::{access, answer, from, limits, mcp, rewrite, upgrades};
 use crate::http::path::PathRules;
-use crate::plan::cluster::Target;
+use crate::plan::route::upgrades::Upgrades;
 use crate::plan::route::{Action, HostRule, Route};
 
 /// Longest part of a route's default name that is taken from `from`.
@@ -66,11 +67,11 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
     let id = id(section);
     let name = name(section, id);
     let targets = to::targets(section, desk);
-    let of_target = targets.as_ref().and_then(|(_, path)| path.clone());
+    let of_target = targets.as_ref().and_then(|to| to.path.clone());
     let path_rewrite = rewrite::path(&section.rewrite, of_target.as_ref(), desk);
     let host_rewrite = rewrite::host(&section.rewrite, desk);
-    let action = action(section, &name, targets.map(|(targets, _)| targets), common, desk);
     let upgrades = upgrades::upgrades(&section.upstream, &common.upgrades, desk);
+    let action = action(section, &name, targets, &upgrades, common, desk);
     let mcp = mcp::server(section.mcp.as_ref(), desk);
     let is_long_lived = upgrades.allows_websocket() || mcp.is_some();
     let (timeout, idle_timeout) = timeouts(section, is_long_lived, common.upstream_timeout);
@@ -104,7 +105,8 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
 fn action(
     section: &Section,
     name: &str,
-    targets: Option<Vec<Target>>,
+    targets: Option<To>,
+    upgrades: &Upgrades,
     common: &mut Common,
     desk: &Desk,
 ) -> Option<Action> {
@@ -127,7 +129,8 @@ fn action(
     if let Some((_, response)) = response {
         return response.map(Action::Respond);
     }
-    to::cluster(section, name, targets?, &mut common.clients, desk).map(|cluster| Action::Forward(Arc::new(cluster)))
+    let cluster = to::cluster(section, name, targets?, upgrades, &mut common.clients, desk);
+    cluster.map(|cluster| Action::Forward(Arc::new(cluster)))
 }
 
 fn source<'s>(section: &'s Section, desk: &Desk) -> Option<&'s Typed<String>> {

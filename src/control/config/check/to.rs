@@ -10,13 +10,23 @@ use super::super::section::{Desk, Typed};
 use super::super::sections::route::{Route as Section, Target as Typing};
 use super::upstream_tls::Clients;
 use super::url::{self, Parts};
-use crate::plan::cluster::{Cluster, Endpoint, Endpoints, Target};
+use crate::plan::cluster::{Cluster, Endpoint, Endpoints, Protocol, Target};
+use crate::plan::route::upgrades::Upgrades;
 
 /// Most URLs in one `to`.
 pub const TARGETS_MAX: usize = 1024;
 
-/// The targets of a route, and the path that stands in the first URL, if one does; problems are collected.
-pub(super) fn targets(section: &Section, desk: &Desk) -> Option<(Vec<Target>, Option<Typed<String>>)> {
+/// What `to` says.
+pub(super) struct To {
+    pub(super) targets: Vec<Target>,
+    /// The path that stands in the first URL, if one does.
+    pub(super) path: Option<Typed<String>>,
+    /// The URLs are `h2c://`.
+    is_h2c: bool,
+}
+
+/// The targets of a route; problems are collected.
+pub(super) fn targets(section: &Section, desk: &Desk) -> Option<To> {
     let typed = section.to.as_ref()?;
     if typed.value.is_empty() {
         desk.problems.add(typed.error("url list is empty"));
@@ -34,11 +44,12 @@ pub(super) fn targets(section: &Section, desk: &Desk) -> Option<(Vec<Target>, Op
         return None;
     }
     let path = common_path(&parsed, &typed.value, desk);
+    let is_h2c = parsed.iter().any(|parts| parts.scheme == "h2c");
     let mut targets = Vec::with_capacity(parsed.len());
     for ((parts, weight), typing) in parsed.into_iter().zip(weights).zip(&typed.value) {
         targets.push(target(section, parts, weight, typing, desk)?);
     }
-    Some((targets, path))
+    Some(To { targets, path, is_h2c })
 }
 
 /// The path of the first URL, which is that of all.
@@ -101,9 +112,9 @@ fn mixture(parsed: &[Parts]) -> Option<String> {
     if of("ssh") > 1 {
         return Some("only one 'to' entry allowed for ssh routes".to_owned());
     }
-    let https = parsed.iter().filter(|p| p.scheme == "https").count();
-    let http = parsed.iter().filter(|p| p.scheme == "http").count();
-    (https > 0 && http > 0).then(|| "http and https in one `to` are not supported by this version yet".to_owned())
+    let mut named = ["http", "https", "h2c"].into_iter().filter(|scheme| parsed.iter().any(|p| p.scheme == *scheme));
+    let (first, second) = named.next().zip(named.next())?;
+    Some(format!("{first} and {second} in one `to` are not supported by this version yet"))
 }
 
 fn target(section: &Section, parts: Parts, weight: u32, typing: &Typing, desk: &Desk) -> Option<Target> {
@@ -112,12 +123,12 @@ fn target(section: &Section, parts: Parts, weight: u32, typing: &Typing, desk: &
         None
     };
     let tls = match parts.scheme.as_str() {
-        "http" => false,
+        "http" | "h2c" => false,
         "https" => true,
-        "h2c" | "tcp" | "udp" | "ssh" | "unix" | "https+unix" => {
+        "tcp" | "udp" | "ssh" | "unix" | "https+unix" => {
             return refuse(format!("`to` with {}:// is not supported by this version yet", parts.scheme));
         }
-        other => return refuse(format!("`to`: unknown scheme {other}://, expected http or https")),
+        other => return refuse(format!("`to`: unknown scheme {other}://, expected http, https or h2c")),
     };
     if parts.host.contains('*') {
         return refuse(format!("`to`: the host {} holds a wildcard", parts.host));
@@ -137,13 +148,27 @@ fn target(section: &Section, parts: Parts, weight: u32, typing: &Typing, desk: &
 pub(super) fn cluster(
     section: &Section,
     name: &str,
-    targets: Vec<Target>,
+    to: To,
+    upgrades: &Upgrades,
     clients: &mut Clients,
     desk: &Desk,
 ) -> Option<Cluster> {
+    let To { targets, is_h2c, .. } = to;
     let tls = targets.iter().any(|t| t.tls);
+    // What is upgraded is upgraded from HTTP/1.1, so routes that allow it ask for nothing else (as in Pomerium).
+    let protocol = match (is_h2c, tls && upgrades.is_empty()) {
+        (true, _) => Protocol::Http2,
+        (false, true) => Protocol::Negotiated,
+        (false, false) => Protocol::Http1,
+    };
+    if let Some(typed) = section.to.as_ref().filter(|_| is_h2c && !upgrades.is_empty()) {
+        let message =
+            format!("`{}`: h2c upstreams take no upgrades; a request that asks for one is refused", typed.path);
+        desk.problems
+            .add(typed.warning(message).help("give WebSockets a route of their own, with an http:// upstream"));
+    }
     let (client, settings) = if tls {
-        let (client, settings) = clients.config(&section.upstream, desk)?;
+        let (client, settings) = clients.config(&section.upstream, protocol == Protocol::Negotiated, desk)?;
         (Some(client), settings)
     } else {
         (None, 0)
@@ -151,6 +176,7 @@ pub(super) fn cluster(
     let endpoints = targets.iter().filter_map(endpoint).map(Arc::new).collect();
     Some(Cluster {
         name: name.into(),
+        protocol,
         tls: client,
         tls_key: if tls { tls_key(settings, &targets) } else { 0 },
         endpoints: ArcSwap::from_pointee(Endpoints::new(endpoints)),

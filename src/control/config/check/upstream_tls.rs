@@ -24,6 +24,9 @@ static SYSTEM_ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
     Arc::new(roots)
 });
 
+/// As ALPN names it (RFC 7301).
+const HTTP1: &[u8] = b"http/1.1";
+
 /// The client configurations of all clusters: equal settings share one.
 pub(super) struct Clients {
     provider: Arc<CryptoProvider>,
@@ -36,16 +39,17 @@ impl Clients {
         Clients { provider: Arc::new(aws_lc_rs::default_provider()), by_settings: HashMap::new(), warned: false }
     }
 
-    /// The configuration for a route's settings and a sum that equal settings share.
-    pub(super) fn config(&mut self, section: &Section, desk: &Desk) -> Option<(Arc<ClientConfig>, u64)> {
+    /// The configuration for a route's settings and a sum that equal settings share; `h2`: HTTP/2 is offered, too.
+    pub(super) fn config(&mut self, section: &Section, h2: bool, desk: &Desk) -> Option<(Arc<ClientConfig>, u64)> {
         let skip = on(&section.skip_verify, false);
         let custom = custom_ca(&section.custom_ca, desk)?;
-        let sum = Fnv::new().part(&[u8::from(skip)]);
+        let sum = Fnv::new().part(&[u8::from(skip), u8::from(h2)]);
         let sum = custom.iter().flatten().fold(sum, |sum, der| sum.part(der)).sum();
         if let Some(config) = self.by_settings.get(&sum) {
             return Some((config.clone(), sum));
         }
-        let config = if skip { self.trusting() } else { self.verifying(custom, section, desk) }?;
+        let mut config = if skip { self.trusting() } else { self.verifying(custom, section, desk) }?;
+        config.alpn_protocols = if h2 { vec![b"h2".to_vec(), HTTP1.to_vec()] } else { vec![HTTP1.to_vec()] };
         let config = Arc::new(config);
         self.by_settings.insert(sum, config.clone());
         Some((config, sum))
@@ -76,20 +80,15 @@ impl Clients {
         }
         let builder = ClientConfig::builder_with_provider(self.provider.clone());
         let builder = builder.with_safe_default_protocol_versions().ok()?;
-        Some(http1(builder.with_root_certificates(roots).with_no_client_auth()))
+        Some(builder.with_root_certificates(roots).with_no_client_auth())
     }
 
     fn trusting(&self) -> Option<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(self.provider.clone());
         let builder = builder.with_safe_default_protocol_versions().ok()?;
         let verifier = Arc::new(AnyCertificate(self.provider.clone()));
-        Some(http1(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+        Some(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
     }
-}
-
-fn http1(mut config: ClientConfig) -> ClientConfig {
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config
 }
 
 fn given(choice: &Choice) -> Option<&Typed<String>> {

@@ -111,7 +111,7 @@ routes:
 fn the_example_in_the_repository_loads() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/vallum.yaml");
     let loaded = load(Some(&path), &Environment::new(), 1).unwrap();
-    assert_eq!(loaded.plan.routes.len(), 7);
+    assert_eq!(loaded.plan.routes.len(), 8);
     let warnings: Vec<_> = loaded.warnings.iter().map(|w| w.key.as_str()).collect();
     assert_eq!(warnings, ["certificates", "cookie_secret", "shared_secret"]);
     assert_eq!(loaded.watched, [path]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::plan::cluster::{Cluster, Target};
+use crate::plan::cluster::{Cluster, Protocol, Target};
 use crate::plan::route::mcp::Server;
 use crate::plan::route::template::Template;
 use crate::plan::route::{Found, Route};
@@ -128,8 +128,8 @@ fn wrong_targets_are_errors() {
         ("[udp://a:1, http://b]", "config: cannot mix udp and non-udp To URLs"),
         ("[http://a, https://b]", "http and https in one `to` are not supported by this version yet"),
         ("[ssh://a, ssh://b]", "only one 'to' entry allowed for ssh routes"),
-        ("h2c://a", "`to` with h2c:// is not supported by this version yet"),
-        ("gopher://a", "`to`: unknown scheme gopher://, expected http or https"),
+        ("[http://a, h2c://b]", "http and h2c in one `to` are not supported by this version yet"),
+        ("gopher://a", "`to`: unknown scheme gopher://, expected http, https or h2c"),
         ("{a: b}", "`routes[0].to`: expected a URL, `URL,weight` or `[URL, weight]`, found a map"),
         ("[[http://a, x]]", "`routes[0].to[0]`: expected a URL, `URL,weight` or `[URL, weight]`, found a list"),
         ("http://*.a", "`to`: the host *.a holds a wildcard"),
@@ -183,7 +183,7 @@ fn upstream_tls_settings_decide_about_connections() {
     assert_eq!(keys[0], load("to: https://10.0.0.1").tls_key);
     let named = load("to: https://10.0.0.1\ntls_server_name: a\ntls_upstream_server_name: b.example");
     assert_eq!(named.targets[0].server_name.as_deref(), Some("b.example"));
-    assert_eq!(named.tls.as_ref().unwrap().alpn_protocols, [b"http/1.1".to_vec()]);
+    assert_eq!(named.tls.as_ref().unwrap().alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
     for (more, error) in [
         ("tls_custom_ca: '%'", "config: couldn't decode custom ca: "),
         ("tls_custom_ca: aGVsbG8=", "config: couldn't decode custom ca: there is no certificate"),
@@ -192,6 +192,29 @@ fn upstream_tls_settings_decide_about_connections() {
         let errors = errors(&route(&format!("to: https://h\n{more}")));
         assert!(errors.len() == 1 && errors[0].starts_with(error), "{more}: {errors:?}");
     }
+}
+
+#[test]
+fn the_scheme_and_upgrades_decide_what_is_spoken() {
+    for (more, protocol) in [
+        ("to: http://10.0.0.1", Protocol::Http1),
+        ("to: h2c://10.0.0.1", Protocol::Http2),
+        ("to: https://10.0.0.1", Protocol::Negotiated),
+        ("to: https://10.0.0.1\nallow_websockets: true", Protocol::Http1),
+        ("to: https://10.0.0.1\nallow_spdy: true", Protocol::Http1),
+    ] {
+        let cluster = cluster(more);
+        assert_eq!(cluster.protocol, protocol, "{more}");
+        let offers_h2 = cluster.tls.as_ref().is_some_and(|tls| tls.alpn_protocols.contains(&b"h2".to_vec()));
+        assert_eq!(offers_h2, protocol == Protocol::Negotiated, "{more}");
+    }
+    let clear = cluster("to: h2c://named.example");
+    assert_eq!((clear.targets[0].port, clear.targets[0].tls, clear.tls_key), (80, false, 0));
+    let text = route("to: h2c://10.0.0.1\nallow_websockets: true");
+    assert_eq!(
+        warnings(&text),
+        ["`routes[0].to`: h2c upstreams take no upgrades; a request that asks for one is refused"]
+    );
 }
 
 #[test]

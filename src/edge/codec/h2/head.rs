@@ -5,6 +5,7 @@ use super::hpack::{Fields, Line, Meaning, Oversize};
 use crate::http::fields::{self, FieldKind};
 use crate::http::framing::{self, BodyLength};
 use crate::http::head::{Field, HeadError, RequestHead, Span};
+use crate::http::trailers::Trailers;
 
 /// What an extended CONNECT asks the stream to become (RFC 8441).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +67,18 @@ pub fn build(fields: &mut Fields, end: bool, extended_connect: bool) -> Result<R
     Ok(Request { head, body, protocol })
 }
 
-/// Checks trailers, which are not kept (RFC 9113 section 8.1): no pseudo-headers, and fields as clean as in a head.
-pub fn check_trailers(fields: &Fields) -> Result<(), Rejection> {
-    match fields.lines.iter().all(|line| line.clean && matches!(line.meaning, Meaning::Field(_))) {
-        true => Ok(()),
-        false => Err(Malformed("trailers")),
+/// Trailers (RFC 9113 section 8.1): no pseudo-headers, and fields as clean as in a head. `None` when none may go on.
+pub fn trailers(fields: &Fields) -> Result<Option<Box<Trailers>>, Rejection> {
+    let clean = fields.lines.iter().all(|line| line.clean && matches!(line.meaning, Meaning::Field(_)));
+    if !clean || fields.oversize.is_some() {
+        return Err(Malformed("trailers"));
     }
+    let mut trailers = Trailers::default();
+    for line in &fields.lines {
+        let (name, value) = (text(&fields.bytes, line.name), text(&fields.bytes, line.value));
+        trailers.add(name, value).map_err(|_| Malformed("trailers"))?;
+    }
+    Ok((!trailers.is_empty()).then(|| Box::new(trailers)))
 }
 
 fn text(bytes: &[u8], span: Span) -> &[u8] {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::flow::{Inbound, Outbound};
 use super::limits::CLOSED_REMEMBERED;
+use crate::http::trailers::Trailers;
 
 /// How far our half of a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -45,6 +46,8 @@ pub struct Stream {
     pub received: Vec<u8>,
     /// The owner was told that there are some.
     pub announced: bool,
+    /// The fields behind the body.
+    pub trailers: Option<Box<Trailers>>,
     /// Body bytes that must still come, if the request said how many.
     pub expected: Option<u64>,
     pub inbound: Inbound,

@@ -8,6 +8,7 @@ use std::task::Poll;
 use super::Shared;
 use crate::edge::codec::h2::{ErrorCode, StreamId};
 use crate::edge::deadline::Deadline;
+use crate::http::trailers::Trailers;
 
 /// The stream was reset, or its connection is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +37,13 @@ impl Stream {
         end: bool,
     ) -> Result<(), Broken> {
         let result = self.shared.codec.borrow_mut().send_head(self.id, status, fields, end);
+        self.shared.wake_writer();
+        result.map_err(|_| Broken)
+    }
+
+    /// Sends the fields behind the response's body, which end it.
+    pub fn send_trailers<'f>(&self, fields: impl Iterator<Item = (&'f [u8], &'f [u8])>) -> Result<(), Broken> {
+        let result = self.shared.codec.borrow_mut().send_trailers(self.id, fields);
         self.shared.wake_writer();
         result.map_err(|_| Broken)
     }
@@ -84,6 +92,11 @@ impl Stream {
     /// Puts back what was taken of the request's body, to be taken again.
     pub fn unread(&self, data: &[u8]) {
         self.unread.borrow_mut().splice(0..0, data.iter().copied());
+    }
+
+    /// The fields behind the request's body, once it has ended.
+    pub fn take_trailers(&self) -> Option<Box<Trailers>> {
+        self.shared.codec.borrow_mut().take_trailers(self.id)
     }
 
     /// Like [`Stream::take`], but waits until there is something to take, or the body has ended.

@@ -1,7 +1,7 @@
 //! The chunked coding (RFC 9112 section 7.1) without I/O: a strict decoder and the head that we write ourselves.
 //!
-//! Extensions and trailers are read within bounds and dropped: what goes on is written anew, chunk by chunk, so that
-//! nothing a sender hid between the chunks reaches the next server.
+//! Extensions are read within bounds and dropped, trailers read within bounds and kept apart: what goes on is written
+//! anew, chunk by chunk, so that nothing a sender hid between the chunks reaches the next server.
 
 #[cfg(test)]
 mod tests;
@@ -9,6 +9,7 @@ mod tests;
 use std::ops::Range;
 
 use crate::http::fields;
+use crate::http::trailers::Trailers;
 
 /// How many bytes of chunk extensions one body may hold in all.
 pub const MAX_EXTENSION_BYTES: usize = 4096;
@@ -64,7 +65,8 @@ pub struct ChunkDecoder {
     size: u64,
     digits: u8,
     extension_bytes: usize,
-    trailer_bytes: usize,
+    /// The lines of the trailer section.
+    section: Vec<u8>,
     trailers: usize,
 }
 
@@ -95,6 +97,16 @@ impl ChunkDecoder {
     /// Whether the body has ended. If the sender closes before, the body is truncated.
     pub fn is_ended(&self) -> bool {
         self.state == State::Ended
+    }
+
+    /// The trailers, once the body has ended; `None` when there are none that may go on.
+    pub fn take_trailers(&mut self) -> Option<Box<Trailers>> {
+        if self.section.is_empty() {
+            return None;
+        }
+        // The bounds of the section are within those of trailers.
+        let trailers = Trailers::parse(&std::mem::take(&mut self.section)).unwrap_or_default();
+        (!trailers.is_empty()).then(|| Box::new(trailers))
     }
 
     /// Reads on in `input`, the bytes behind all those that earlier steps were done with.
@@ -188,9 +200,12 @@ impl ChunkDecoder {
     }
 
     fn after_trailer(&mut self, byte: u8) -> Result<State, ChunkError> {
-        self.trailer_bytes += 1;
-        if self.trailer_bytes > MAX_TRAILER_BYTES {
+        if self.section.len() >= MAX_TRAILER_BYTES {
             return Err(ChunkError::TrailersTooLong);
+        }
+        // The line that ends the section is none of its own.
+        if !matches!((self.state, byte), (State::TrailerStart, b'\r') | (State::LastLf, _)) {
+            self.section.push(byte);
         }
         match (self.state, byte) {
             (State::TrailerStart, b'\r') => Ok(State::LastLf),

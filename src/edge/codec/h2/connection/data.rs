@@ -6,6 +6,7 @@ use super::super::limits::Abuse;
 use super::super::stream::Closed;
 use super::super::{Event, StreamId};
 use super::Connection;
+use crate::http::trailers::Trailers;
 
 impl Connection {
     pub(super) fn read_data(&mut self, header: &Header, payload: &[u8]) -> Result<(), ConnectionError> {
@@ -113,6 +114,11 @@ impl Connection {
         {
             frame::write_window_update(&mut self.out, id, increment);
         }
+    }
+
+    /// The fields behind a body that has ended; `None` when there are none that may go on.
+    pub fn take_trailers(&mut self, stream: StreamId) -> Option<Box<Trailers>> {
+        self.streams.get_mut(stream.0)?.trailers.take()
     }
 
     /// All of the body was taken, and its end was seen. Also true of streams that are gone.

@@ -139,6 +139,7 @@ impl Connection {
             reset: None,
             received: Vec::new(),
             announced: false,
+            trailers: None,
             expected,
             inbound: Inbound::new(window),
             outbound: Outbound::new(self.stream_outbound),
@@ -170,8 +171,13 @@ impl Connection {
             (None, Some(false)) if !begun.end_stream => {
                 self.stream_error(id, ErrorCode::PROTOCOL_ERROR, "trailers_without_end")
             }
-            (None, Some(false)) => match head::check_trailers(&self.fields) {
-                Ok(()) => self.end_body(id),
+            (None, Some(false)) => match head::trailers(&self.fields) {
+                Ok(trailers) => {
+                    if let Some(stream) = self.streams.get_mut(id) {
+                        stream.trailers = trailers;
+                    }
+                    self.end_body(id)
+                }
                 Err(_) => self.stream_error(id, ErrorCode::PROTOCOL_ERROR, "trailers"),
             },
         }

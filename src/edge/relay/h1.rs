@@ -1,161 +1,26 @@
-//! Sends the request to an endpoint and its answer to the client. Another endpoint is tried only where nothing can have
-//! been done twice: nothing was sent, or an idle connection turned out to be closed before an idempotent request.
+//! One attempt over a connection of HTTP/1.1, which serves one exchange at a time.
 
 use std::cell::Cell;
 use std::pin::pin;
-use std::rc::Rc;
-use std::sync::Arc;
 
-use super::balance;
-use super::body::{Incoming, Outgoing};
-use super::codec::h1::After;
-use super::codec::{Back, Client, HeadSink};
-use super::exchange::{Exchange, Upgrade};
-use super::failure::Failure;
-use super::flow::{self, Cut, Sink, Source};
-use super::pace::Pace;
-use super::race::{First, first};
-use super::rewrite::{self, Rewritten};
-use super::upstream::response::{Found, Response, read_head};
-use super::upstream::{Connection, connect, request};
-use super::wire::{READ_BYTES, Reader};
-use super::worker::Worker;
-use super::{deadline::Deadline, limits, tunnel, vouch};
+use super::{Attempt, INTERIM_MAX, Job, client_fault, is_idempotent, note, note_cut};
+use crate::edge::body::{Incoming, Outgoing};
+use crate::edge::codec::h1::After;
+use crate::edge::codec::{Client, HeadSink};
+use crate::edge::deadline::Deadline;
+use crate::edge::exchange::Exchange;
+use crate::edge::failure::Failure;
+use crate::edge::flow::{self, Cut, Sink, Source};
+use crate::edge::race::{First, first};
+use crate::edge::upstream::response::{Found, Response, read_head};
+use crate::edge::upstream::{Connection, request};
+use crate::edge::wire::{READ_BYTES, Reader};
+use crate::edge::{limits, tunnel};
 use crate::http::framing::BodyLength;
-use crate::plan::cluster::{Cluster, Endpoint};
-use crate::plan::route::Route;
 use crate::telemetry::access_log;
 
-/// Most endpoints that are tried for one request.
-const ENDPOINTS_TRIED_MAX: usize = 3;
-/// Most idle connections that may turn out to be closed for one request.
-const STALE_MAX: usize = 2;
-/// Most interim (1xx) responses before a final one.
-const INTERIM_MAX: usize = 16;
-
-/// Why one attempt brought no answer.
-enum Attempt {
-    /// A reused connection was closed before it answered, and the request may be sent again.
-    Stale,
-    Failed(Failure),
-}
-
-/// What an attempt works on.
-struct Job<'a> {
-    worker: &'a Worker,
-    route: &'a Route,
-    cluster: &'a Cluster,
-    rewritten: &'a Rewritten,
-    vouched: Option<&'a [u8]>,
-}
-
-impl Job<'_> {
-    /// The request was sent, or is being sent to its end: the endpoint has so long for its answer.
-    fn await_answer(&self, client: &Back<'_>, upstream: &Rc<Deadline>) {
-        let now_ms = self.worker.clock.now_ms();
-        self.limit_total(upstream);
-        if let Some(idle) = self.route.idle_timeout {
-            upstream.set_read(now_ms + idle.as_millis() as u64);
-        }
-        client.answer_due(upstream, now_ms);
-    }
-
-    fn limit_total(&self, upstream: &Deadline) {
-        if let Some(timeout) = self.route.timeout {
-            upstream.set_total(self.worker.clock.now_ms() + timeout.as_millis() as u64);
-        }
-    }
-
-    /// How long the endpoint may be silent within its answer.
-    fn idle_pace(&self) -> Option<Pace> {
-        self.route.idle_timeout.map(|idle| Pace::idle(idle.as_millis() as u64))
-    }
-
-    /// The head of the answer is here.
-    fn answer_begins(&self, client: &Back<'_>, response: &Response, upstream: &Deadline) {
-        client.answer_begun();
-        upstream.clear_read();
-        if self.is_endless(response) {
-            upstream.clear_total();
-        }
-    }
-
-    /// An event stream has no end that a timeout for all routes could wait for.
-    fn is_endless(&self, response: &Response) -> bool {
-        response.is_event_stream && self.route.timeout_is_default
-    }
-}
-
-/// Forwards the exchange along its route.
-pub async fn forward(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
-    let plan = exchange.plan.clone();
-    let Some(route) = exchange.route_index.and_then(|index| plan.routes.at(index)) else { return Err(Failure::NoPath) };
-    match exchange.normal.upgrade {
-        Some(Upgrade::WebSocket) if !route.upgrades.allows_websocket() => return Err(Failure::UpgradeRefused),
-        Some(Upgrade::Other(name)) if !route.upgrades.allows(exchange.head.bytes(name)) => {
-            exchange.normal.upgrade = None;
-        }
-        Some(_) if !matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0)) => {
-            return Err(Failure::Body("a request to upgrade has a body"));
-        }
-        _ => {}
-    }
-    limits::check_body(exchange, route)?;
-    let Some(cluster) = route.action.cluster() else { return Err(Failure::Internal("the route has no upstream")) };
-    let rewritten = rewrite::request(exchange, route)?;
-    let vouched = vouch::lines(worker, exchange)?;
-    let job = Job { worker, route, cluster, rewritten: &rewritten, vouched: vouched.as_deref() };
-    let mut tried: Vec<Arc<Endpoint>> = Vec::new();
-    let mut stale = 0;
-    loop {
-        let mut upstream = open(&job, exchange, &mut tried, stale < STALE_MAX).await?;
-        match attempt(&job, client, exchange, &mut upstream).await {
-            Ok(Progress::Answered(answered)) => return finish(&job, client, exchange, upstream, answered).await,
-            Ok(Progress::Relayed(relayed)) => return Ok(settle(&job, client, exchange, upstream, relayed)),
-            Err(_) if client.answer_over() => return Err(Failure::ClientGone),
-            Err(Attempt::Failed(failure)) => return Err(failure),
-            Err(Attempt::Stale) => {
-                stale += 1;
-                exchange.cells.upstream_retry(route.index);
-            }
-        }
-    }
-}
-
-/// A connection to the endpoint whose turn it is, or to the next that takes one.
-async fn open(
-    job: &Job<'_>,
-    exchange: &mut Exchange,
-    tried: &mut Vec<Arc<Endpoint>>,
-    may_reuse: bool,
-) -> Result<Connection, Failure> {
-    let Job { worker, route, cluster, .. } = job;
-    loop {
-        let now_ms = worker.clock.now_ms();
-        let picked = balance::pick(&worker.turns, route, &cluster.endpoints.load(), tried, now_ms);
-        let Some(endpoint) = picked else {
-            return Err(if tried.is_empty() { Failure::NoEndpoint } else { Failure::Connect });
-        };
-        match connect::open(worker, &exchange.plan.timeouts, cluster, &endpoint, may_reuse).await {
-            Ok(connection) => {
-                exchange.upstream = Some(endpoint.address);
-                return Ok(connection);
-            }
-            Err(error) => {
-                exchange.cells.upstream_connect_failure(route.index, error.cause());
-                tracing::warn!(route = &*route.name, endpoint = %endpoint.address, error = %error, "endpoint did not take a connection");
-                tried.push(endpoint);
-                if tried.len() >= ENDPOINTS_TRIED_MAX {
-                    return Err(Failure::Connect);
-                }
-                exchange.cells.upstream_retry(route.index);
-            }
-        }
-    }
-}
-
 /// How far an attempt got.
-enum Progress {
+pub(super) enum Progress {
     /// The request was sent whole and its answer's head has come.
     Answered(Answered),
     /// Request and answer flowed at the same time, to their ends.
@@ -163,14 +28,14 @@ enum Progress {
 }
 
 /// A final response whose head is in `out`, not sent yet.
-struct Answered {
+pub(super) struct Answered {
     response: Response,
     out: Vec<u8>,
     close: bool,
 }
 
 /// An answer that was sent to the client, or cut.
-struct Relayed {
+pub(super) struct Relayed {
     response: Response,
     result: Result<(), Cut>,
     size: u64,
@@ -179,7 +44,8 @@ struct Relayed {
     close: bool,
 }
 
-async fn attempt(
+/// Sends the request on `upstream` and reads the head of its answer, or relays both.
+pub(super) async fn attempt(
     job: &Job<'_>,
     client: &mut Client<'_>,
     exchange: &mut Exchange,
@@ -197,7 +63,7 @@ async fn attempt(
             client.invite().await.map_err(Attempt::Failed)?;
             exchange.normal.expects_continue = false;
         }
-        size = client.take(&mut incoming, outgoing, &mut out).map_err(Attempt::Failed)?;
+        size = client.take(&mut incoming, outgoing, &mut out, job.of_request(exchange)).map_err(Attempt::Failed)?;
         if size > limits::body_max(job.route) {
             return Err(Attempt::Failed(Failure::BodyTooLarge));
         }
@@ -216,11 +82,6 @@ async fn attempt(
     let mut head = client.stream().map_or(HeadSink::H1(&mut out), HeadSink::H2);
     let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut head).await?;
     Ok(Progress::Answered(Answered { response, out, close }))
-}
-
-/// Methods that mean the same when they arrive twice (RFC 9110 section 9.2.2).
-fn is_idempotent(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
 }
 
 /// Reads the answer to a request that was sent, or is being sent.
@@ -294,12 +155,14 @@ async fn stream(
     let Upload { incoming, outgoing: upload_framing, out: mut sent, size: mut up, close } = upload;
     let uploaded = Cell::new(false);
     let (mut out, mut size) = (job.worker.buffers.take(), 0);
+    let client_is_h2 = client.stream().is_some();
     let (source, back) = client.split(incoming, timeouts);
     let mut head = back.head(&mut out);
     let Connection { reader, writer, deadline, inbox, .. } = upstream;
     let write_ms = timeouts.write.as_millis() as u64;
     let sink = Sink::Wire { writer, outgoing: upload_framing, deadline, timeout_ms: write_ms };
-    let mut sending = pin!(flow::run(clock, source, sink, &mut sent, &mut up, limits::body_max(job.route)));
+    let allowed = job.of_request(exchange);
+    let mut sending = pin!(flow::run(clock, source, sink, &mut sent, &mut up, limits::body_max(job.route), allowed));
     let mut sent_result = None;
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
     let response = {
@@ -308,25 +171,26 @@ async fn stream(
             First::Left(result) => {
                 uploaded.set(result.is_ok());
                 sent_result = Some(result);
-                match result {
-                    Err(Cut::SenderLate) => return Err(Attempt::Failed(Failure::BodyTimeout)),
-                    Err(Cut::Sender(what)) => return Err(Attempt::Failed(Failure::Body(what))),
-                    Err(Cut::TooLarge) => return Err(Attempt::Failed(Failure::BodyTooLarge)),
-                    // When the endpoint takes no more, it may have said why.
-                    Ok(()) | Err(Cut::Receiver | Cut::ReceiverLate) => {
-                        job.await_answer(&back, deadline);
-                        reading.await?
-                    }
+                if let Some(failure) = result.err().and_then(client_fault) {
+                    return Err(failure.into());
                 }
+                // When the endpoint takes no more, it may have said why.
+                job.await_answer(&back, deadline);
+                reading.await?
             }
             First::Right(early) => early?,
         }
     };
+    if sent_result.is_none() {
+        // Nobody else would notice that the client went away when it is the endpoint that has to speak.
+        back.answer_due(deadline, job.worker.clock.now_ms());
+    }
     job.answer_begins(&back, &response, deadline);
+    let allowed = job.of_response(exchange, client_is_h2);
     let incoming = Incoming::new(response.body);
     let source = Source::Wire { reader, inbox, incoming, deadline, pace: job.idle_pace() };
     let sink = back.sink(response.body, timeouts);
-    let receiving = flow::run(clock, source, sink, &mut out, &mut size, u64::MAX);
+    let receiving = flow::run(clock, source, sink, &mut out, &mut size, u64::MAX, allowed);
     let result = if sent_result.is_some() {
         receiving.await
     } else {
@@ -347,7 +211,7 @@ async fn stream(
 }
 
 /// Sends the answer to the client and decides what becomes of both connections.
-async fn finish(
+pub(super) async fn finish(
     job: &Job<'_>,
     client: &mut Client<'_>,
     exchange: &mut Exchange,
@@ -368,15 +232,16 @@ async fn finish(
         deadline: &upstream.deadline,
         pace: job.idle_pace(),
     };
+    let allowed = job.of_response(exchange, client.stream().is_some());
     let sink = client.back().sink(response.body, timeouts);
     let mut size = 0;
-    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size, u64::MAX).await;
+    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size, u64::MAX, allowed).await;
     job.worker.buffers.give(out);
     Ok(settle(job, client, exchange, upstream, Relayed { response, result, size, uploaded: true, close }))
 }
 
 /// Notes what was answered and decides what becomes of both connections.
-fn settle(
+pub(super) fn settle(
     job: &Job<'_>,
     client: &mut Client<'_>,
     exchange: &mut Exchange,
@@ -384,8 +249,7 @@ fn settle(
     relayed: Relayed,
 ) -> After {
     let Relayed { response, result, size, uploaded, close } = relayed;
-    exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
-    exchange.answer.size = size;
+    note(exchange, &response, size);
     let is_gone = client.answer_over();
     match result {
         Ok(()) => {
@@ -396,16 +260,7 @@ fn settle(
             if close || exchange.normal.upgrade.is_some() { After::Close } else { After::Next }
         }
         Err(cut) => {
-            if cut == Cut::ReceiverLate {
-                exchange.cells.limit(limits::WRITE_TIMEOUT);
-            }
-            exchange.answer.details = match cut {
-                _ if is_gone => "client_disconnected",
-                Cut::ReceiverLate => limits::WRITE_TIMEOUT,
-                Cut::Receiver => "client_disconnected",
-                Cut::SenderLate => "upstream_body_timeout",
-                Cut::Sender(_) | Cut::TooLarge => "upstream_body_cut",
-            };
+            note_cut(exchange, cut, is_gone);
             After::Abort
         }
     }

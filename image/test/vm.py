@@ -1,0 +1,153 @@
+"""A virtual machine under software emulation (QEMU TCG), headless, with OVMF firmware.
+
+QEMU comes from the tools root of the build; `directory` is what it sees as /build.
+"""
+
+import base64
+import json
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from builder import say
+from builder.tools import Tools
+
+FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+VARIABLES = "usr/share/OVMF/OVMF_VARS_4M.fd"
+MEMORY_MIB = 512
+# What a console says when the machine will never serve.
+HOPELESS = ("Interactive Shell", "Kernel panic", "UEFI Interactive", "BdsDxe: failed to load", "Unable to mount root")
+ESCAPES = re.compile(rb"\x1b(\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|[=>78cM])|\r")
+POLL_SECONDS = 0.5
+
+
+class Machine:
+    """One machine; use it as a context manager, so that it ends with the test."""
+
+    def __init__(self, tools: Tools, directory: Path, name: str):
+        self.tools, self.directory, self.name = tools, directory, name
+        self.disks: list[str] = []
+        self.credentials: list[tuple[str, bytes]] = []
+        self.firmware_files: list[tuple[str, bytes]] = []
+        self.command_line = ""
+        self.forwards: list[tuple[int, int]] = []
+        self.kernel: str | None = None
+        self.snapshot = False
+        self.process: subprocess.Popen | None = None
+        self.began = 0.0
+        if not (directory / "vars.fd").exists():
+            shutil.copyfile(tools.root / VARIABLES, directory / "vars.fd")
+
+    def credential(self, name: str, value: bytes | str) -> "Machine":
+        """A credential by SMBIOS (type 11)."""
+        self.credentials.append((name, value.encode() if isinstance(value, str) else value))
+        return self
+
+    def firmware_credential(self, name: str, value: bytes | str) -> "Machine":
+        """A credential by QEMU's own way (fw_cfg)."""
+        self.firmware_files.append((name, value.encode() if isinstance(value, str) else value))
+        return self
+
+    def start(self) -> "Machine":
+        self.console_file.unlink(missing_ok=True)
+        words = [*self._platform(), *self._configuration(), *self._devices()]
+        command = self.tools.command(*words)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=(self.directory / "qemu.err").open("wb"))
+        self.began = time.monotonic()
+        return self
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def power_cut(self) -> None:
+        """Ends the machine as if the plug were pulled."""
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def console_file(self) -> Path:
+        return self.directory / "console.log"
+
+    def console(self) -> str:
+        """What the serial line said so far."""
+        if not self.console_file.exists():
+            return ""
+        return ESCAPES.sub(b"", self.console_file.read_bytes()).decode(errors="replace")
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def wait(self, what: str, seen, limit: float):
+        """Waits until `seen()` is true, and returns it. Raises Failure when the machine is lost or the limit is over."""
+        while True:
+            if value := seen():
+                return value
+            text = self.console()
+            lost = next((sign for sign in HOPELESS if sign in text), None)
+            if self.process.poll() is not None:
+                lost = f"QEMU ended with {self.process.returncode}: {(self.directory / 'qemu.err').read_text()[-800:]}"
+            if lost or self.seconds() > limit:
+                raise say.Failure(f"{self.name}: {what}: {lost or f'not within {limit:.0f} s'}; the console's end:\n{text[-6000:]}")
+            time.sleep(POLL_SECONDS)
+
+    def qmp(self, command: str) -> None:
+        """One command to QEMU's control socket."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(10)
+            line.connect(str(self.directory / "qmp"))
+            file = line.makefile("rw")
+            file.readline()
+            for word in ("qmp_capabilities", command):
+                file.write(json.dumps({"execute": word}) + "\n")
+                file.flush()
+                while "return" not in (answer := json.loads(file.readline())):
+                    if "error" in answer:
+                        raise say.Failure(f"QEMU refused {word}: {answer['error']}")
+
+    def power_down(self, limit: float) -> float:
+        """Presses the power button and waits until the machine is off; returns the seconds it took."""
+        pressed = time.monotonic()
+        self.qmp("system_powerdown")
+        while self.process.poll() is None:
+            if time.monotonic() - pressed > limit:
+                raise say.Failure(f"{self.name}: still on {limit:.0f} s after the power button; the console's end:\n{self.console()[-2000:]}")
+            time.sleep(POLL_SECONDS)
+        return time.monotonic() - pressed
+
+    def _platform(self) -> list[str]:
+        return [
+            "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MIB),
+            "-display", "none", "-nodefaults", "-no-reboot" if self.kernel else "-no-user-config", "-serial", "file:/build/console.log",
+            "-qmp", "unix:/build/qmp,server=on,wait=off", "-device", "virtio-rng-pci", "-device", "i6300esb",
+        ]  # fmt: skip
+
+    def _configuration(self) -> list[str]:
+        words = []
+        for number, (name, value) in enumerate(self.credentials):
+            (self.directory / f"oem{number}").write_bytes(b"io.systemd.credential.binary:" + name.encode() + b"=" + base64.b64encode(value))
+            words += ["-smbios", f"type=11,path=/build/oem{number}"]
+        if self.command_line:
+            words += ["-smbios", f"type=11,value=io.systemd.stub.kernel-cmdline-extra={self.command_line.replace(',', ',,')}"]
+        for number, (name, value) in enumerate(self.firmware_files):
+            (self.directory / f"fw{number}").write_bytes(value)
+            words += ["-fw_cfg", f"name=opt/io.systemd.credentials/{name},file=/build/fw{number}"]
+        return words
+
+    def _devices(self) -> list[str]:
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in self.forwards)
+        words = ["-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net"]
+        if self.kernel:
+            words += ["-kernel", f"/build/{self.kernel}"]
+        else:
+            words += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}", "-drive", "if=pflash,format=raw,file=/build/vars.fd"]
+        for disk in self.disks:
+            words += ["-drive", f"if=virtio,format=raw,cache=unsafe,file=/build/{disk}"]
+        return words

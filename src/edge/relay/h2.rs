@@ -1,0 +1,245 @@
+//! One attempt over a place on a connection of HTTP/2. Request and answer flow at the same time from the start: either
+//! may depend on the other.
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+
+use super::{Attempt, INTERIM_MAX, Job, client_fault, is_idempotent, note, note_cut};
+use crate::edge::body::Incoming;
+use crate::edge::codec::h1::After;
+use crate::edge::codec::{Client, HeadSink};
+use crate::edge::exchange::Exchange;
+use crate::edge::failure::Failure;
+use crate::edge::flow::{self, Cut, Sink, Source};
+use crate::edge::limits;
+use crate::edge::race::{First, first};
+use crate::edge::trailers::takes_trailers;
+use crate::edge::upstream::h2::{self, Answering, Log, Lost, Place, Receiving, Sending};
+use crate::edge::upstream::request;
+use crate::edge::upstream::response::{self, Response};
+use crate::http::framing::BodyLength;
+use crate::http::page::is_grpc;
+
+/// Where the request's body comes from.
+enum Body<'a> {
+    Nothing,
+    Client(Source<'a>),
+    /// An attempt before this one, which the endpoint did nothing with.
+    Again(&'a Log),
+}
+
+/// An answer that was sent to the client, or cut.
+struct Relayed {
+    response: Response,
+    result: Result<(), Cut>,
+    size: u64,
+    close: bool,
+}
+
+/// Why there is none.
+enum Loss {
+    Lost(Lost),
+    Failed(Failure),
+}
+
+impl From<Failure> for Loss {
+    fn from(failure: Failure) -> Self {
+        Loss::Failed(failure)
+    }
+}
+
+/// Sends the request on `place` and relays the answer. `sent` is what an earlier attempt has sent of the body; it holds
+/// what this one has sent when another may follow.
+pub(super) async fn attempt(
+    job: &Job<'_>,
+    client: &mut Client<'_>,
+    exchange: &mut Exchange,
+    place: Place,
+    sent: &mut Option<Box<Log>>,
+) -> Result<After, Attempt> {
+    let log = RefCell::default();
+    match exchange_on(job, client, exchange, &place, sent.as_deref(), &log).await {
+        Ok(relayed) => Ok(settle(client, exchange, relayed)),
+        Err(Loss::Failed(failure)) => {
+            if matches!(failure, Failure::UpstreamTimeout) {
+                place.suspect(job.worker.clock.now_ms());
+            }
+            Err(failure.into())
+        }
+        Err(Loss::Lost(lost)) => {
+            let log = log.into_inner();
+            let has_no_body = matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0));
+            let may_repeat = match lost {
+                Lost::Unprocessed => has_no_body || sent.is_some() || !log.is_begun() || log.is_whole(),
+                Lost::Closed => has_no_body && place.reused && is_idempotent(exchange.method()),
+                Lost::Malformed | Lost::Interim => false,
+            };
+            if !may_repeat {
+                return Err(failure(lost).into());
+            }
+            if sent.is_none() && log.is_whole() {
+                *sent = Some(Box::new(log));
+            }
+            Err(Attempt::Stale)
+        }
+    }
+}
+
+fn failure(lost: Lost) -> Failure {
+    match lost {
+        Lost::Unprocessed | Lost::Closed => Failure::UpstreamClosed,
+        Lost::Malformed => Failure::UpstreamProtocol("the frames of the response break HTTP/2"),
+        Lost::Interim => Failure::UpstreamProtocol("too many interim responses"),
+    }
+}
+
+async fn exchange_on(
+    job: &Job<'_>,
+    client: &mut Client<'_>,
+    exchange: &mut Exchange,
+    place: &Place,
+    sent: Option<&Log>,
+    log: &RefCell<Log>,
+) -> Result<Relayed, Loss> {
+    let head = head(job, exchange, place)?;
+    let incoming = Incoming::new(exchange.normal.body);
+    let has_body = !incoming.is_ended();
+    let (mut answering, mut sending) = place.send(head, !has_body).map_err(Loss::Lost)?;
+    if has_body && std::mem::take(&mut exchange.normal.expects_continue) {
+        client.invite().await?;
+    }
+    let exchange = &*exchange;
+    let client_is_h2 = client.stream().is_some();
+    let (mut source, back) = client.split(incoming, &exchange.plan.timeouts);
+    if is_grpc(exchange.content_type()) {
+        // A stream of messages has no pace: both sides may be silent for as long as the route allows.
+        source.wait_with_answer(&place.deadline, job.route.idle_timeout);
+        job.limit_silence(&place.deadline);
+    }
+    let body = match sent {
+        _ if !has_body => Body::Nothing,
+        Some(sent) => Body::Again(sent),
+        None => Body::Client(source),
+    };
+    let mut uploading = pin!(upload(job, exchange, body, &mut sending, log));
+    let mut out = job.worker.buffers.take();
+    let mut uploaded = None;
+    let is_whole = Cell::new(!has_body);
+    let (response, mut receiving) = {
+        let mut head = back.head(&mut out);
+        let mut reading = pin!(read_head(job, exchange, place, &mut answering, &is_whole, &mut head));
+        match first(uploading.as_mut(), reading.as_mut()).await {
+            First::Right(early) => early?,
+            First::Left(Err(Cut::ReceiverLate)) => return Err(Failure::UpstreamTimeout.into()),
+            First::Left(result) => {
+                if let Some(failure) = result.err().and_then(client_fault) {
+                    return Err(failure.into());
+                }
+                uploaded = Some(result);
+                is_whole.set(result.is_ok());
+                job.await_answer(&back, &place.deadline);
+                reading.await?
+            }
+        }
+    };
+    log.borrow_mut().forget();
+    if uploaded.is_none() {
+        back.answer_due(&place.deadline, job.worker.clock.now_ms());
+    }
+    job.answer_begins(&back, &response, &place.deadline);
+    let close = exchange.normal.close || job.worker.draining.get() || !is_whole.get();
+    let mut size = 0;
+    let result = {
+        let source = Source::Upstream { receiving: &mut receiving, deadline: &place.deadline, pace: job.idle_pace() };
+        let sink = back.sink(response.body, &exchange.plan.timeouts);
+        let allowed = job.of_response(exchange, client_is_h2);
+        let clock = &job.worker.clock;
+        let mut relaying = pin!(flow::run(clock, source, sink, &mut out, &mut size, u64::MAX, allowed));
+        match uploaded {
+            Some(_) => relaying.await,
+            None => match first(relaying.as_mut(), uploading.as_mut()).await {
+                First::Left(result) => result,
+                // Half a request is none: the endpoint must not take it for a whole one, and the client is at fault.
+                First::Right(Err(cut)) if client_fault(cut).is_some() => Err(Cut::Receiver),
+                First::Right(_) => {
+                    if !job.is_endless(&response) {
+                        job.limit_total(&place.deadline);
+                    }
+                    relaying.await
+                }
+            },
+        }
+    };
+    job.worker.buffers.give(out);
+    Ok(Relayed { response, result, size, close })
+}
+
+/// The request's head, as HTTP/2 has it.
+fn head(job: &Job<'_>, exchange: &mut Exchange, place: &Place) -> Result<::http::Request<()>, Failure> {
+    let mut text = job.worker.buffers.take();
+    request::write_head(exchange, job.route, job.rewritten, &place.endpoint, job.vouched, &mut text);
+    let head = h2::request(&text, job.cluster.tls.is_some(), takes_trailers(exchange));
+    job.worker.buffers.give(text);
+    head.map_err(|error| {
+        tracing::info!(route = &*job.route.name, error = %error, "request refused");
+        Failure::Rewrite("the request cannot be sent over HTTP/2, which the service behind this route speaks")
+    })
+}
+
+async fn upload(
+    job: &Job<'_>,
+    exchange: &Exchange,
+    body: Body<'_>,
+    sending: &mut Sending,
+    log: &RefCell<Log>,
+) -> Result<(), Cut> {
+    let timeout = exchange.plan.timeouts.write;
+    log.borrow_mut().begin();
+    match body {
+        Body::Nothing => Ok(()),
+        Body::Again(sent) => sending.again(timeout, sent).await,
+        Body::Client(source) => {
+            let (mut out, mut size) = (Vec::new(), 0);
+            let sink = Sink::Upstream { sending, log, timeout };
+            let (clock, most) = (&job.worker.clock, limits::body_max(job.route));
+            flow::run(clock, source, sink, &mut out, &mut size, most, job.of_request(exchange)).await
+        }
+    }
+}
+
+/// Reads until a final response; its head, as the client gets it, is in `head` then.
+async fn read_head(
+    job: &Job<'_>,
+    exchange: &Exchange,
+    place: &Place,
+    answering: &mut Answering,
+    is_whole: &Cell<bool>,
+    head: &mut HeadSink<'_>,
+) -> Result<(Response, Receiving), Loss> {
+    let answer = place.deadline.bound(answering.head(INTERIM_MAX)).await;
+    let (parts, stream) = match answer {
+        Ok(answer) => answer.map_err(Loss::Lost)?.into_parts(),
+        Err(_) => return Err(Failure::UpstreamTimeout.into()),
+    };
+    let ended = stream.is_end_stream();
+    // The request may still be on its way: an HTTP/1.1 client's connection cannot go on after that.
+    let close = exchange.normal.close || job.worker.draining.get() || !is_whole.get();
+    let response = response::of_stream(exchange, job.route, &parts, ended, close, head)?;
+    let receiving = Receiving::new(stream, ended || response.body == BodyLength::None);
+    Ok((response, receiving))
+}
+
+/// Notes what was answered and decides what becomes of the client's connection.
+fn settle(client: &mut Client<'_>, exchange: &mut Exchange, relayed: Relayed) -> After {
+    let Relayed { response, result, size, close } = relayed;
+    note(exchange, &response, size);
+    let is_gone = client.answer_over();
+    match result {
+        Ok(()) if close => After::Close,
+        Ok(()) => After::Next,
+        Err(cut) => {
+            note_cut(exchange, cut, is_gone);
+            After::Abort
+        }
+    }
+}

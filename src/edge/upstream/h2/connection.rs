@@ -1,0 +1,179 @@
+//! One connection of HTTP/2 to an endpoint, and the task that keeps it going.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use ::h2::client::{Builder, SendRequest};
+use bytes::Bytes;
+
+use super::pipe::{End, Pipe};
+use super::place::Place;
+use super::shared::Waiting;
+use super::{CONNECTION_WINDOW_BYTES, PLACES_MAX, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES};
+use crate::edge::deadline::Deadline;
+use crate::edge::race::first as either;
+use crate::edge::upstream::connect::{Call, ConnectError};
+use crate::edge::upstream::{Connection as Raw, pool};
+use crate::edge::worker::Worker;
+use crate::http::head::HEAD_BYTES_MAX;
+use crate::net;
+
+/// A connection as those see it who use it.
+pub struct Connection {
+    /// Taken away when the connection takes no more exchanges; it ends when those that it has are over.
+    sender: RefCell<Option<SendRequest<Bytes>>>,
+    /// Exchanges on it now.
+    places: Cell<usize>,
+    /// How many exchanges it had in all.
+    served: Cell<u64>,
+    /// The endpoint's SETTINGS have come. Before that nobody knows how many exchanges it takes.
+    heard: Cell<bool>,
+    /// When anything was read last.
+    heard_ms: Cell<u64>,
+    /// Since when it has had no exchange, as the table saw it; 0: it has one.
+    pub idle_since_ms: Cell<u64>,
+    pub waiting: Rc<Waiting>,
+    deadline: Rc<Deadline>,
+}
+
+impl Connection {
+    /// How many more exchanges it takes now.
+    pub fn room(&self) -> usize {
+        let mut sender = self.sender.borrow_mut();
+        let Some(open) = sender.as_mut() else { return 0 };
+        // An error here is a GOAWAY, or the connection's end.
+        if matches!(open.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_))) {
+            *sender = None;
+            return 0;
+        }
+        let most = if self.heard.get() { open.current_max_send_streams().min(PLACES_MAX) } else { 1 };
+        most.saturating_sub(self.places.get())
+    }
+
+    /// Whether it takes no more exchanges.
+    pub fn is_retired(&self) -> bool {
+        self.sender.borrow().is_none()
+    }
+
+    /// Whether it is open, and its endpoint's SETTINGS have not come yet.
+    pub fn is_fresh(&self) -> bool {
+        !self.heard.get() && !self.is_retired()
+    }
+
+    pub fn places(&self) -> usize {
+        self.places.get()
+    }
+
+    /// Takes no more exchanges; the connection ends with the last that it has.
+    pub fn retire(&self) {
+        self.sender.borrow_mut().take();
+        self.waiting.wake();
+    }
+
+    /// Whether the endpoint has sent nothing since `at_ms`.
+    pub fn is_silent_since(&self, at_ms: u64) -> bool {
+        self.heard_ms.get() < at_ms
+    }
+
+    pub fn sender(&self) -> Option<SendRequest<Bytes>> {
+        self.sender.borrow().clone()
+    }
+
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Takes a place; says whether others had one before.
+    pub fn enter(&self) -> bool {
+        self.places.set(self.places.get() + 1);
+        self.idle_since_ms.set(0);
+        self.served.replace(self.served.get() + 1) > 0
+    }
+
+    pub fn leave(&self) {
+        self.places.set(self.places.get().saturating_sub(1));
+        self.waiting.wake();
+    }
+
+    /// All that was read was understood.
+    fn note_heard(&self, now_ms: u64) {
+        self.heard_ms.set(now_ms);
+        if !self.heard.replace(true) {
+            self.waiting.wake();
+        }
+    }
+}
+
+/// Begins to speak HTTP/2 on a fresh connection, and takes the first place on it.
+pub async fn first(call: &Call<'_>, raw: Raw) -> Result<Place, ConnectError> {
+    let Raw { mut reader, mut writer, deadline, inbox, _open, .. } = raw;
+    let worker = call.worker;
+    let early = !inbox.is_empty();
+    let pipe = Pipe::new(inbox);
+    let (sender, driver) = builder().handshake(End(pipe.clone())).await.map_err(io::Error::other)?;
+    let connection = Rc::new(Connection {
+        sender: RefCell::new(Some(sender)),
+        places: Cell::new(0),
+        served: Cell::new(0),
+        heard: Cell::new(false),
+        heard_ms: Cell::new(worker.clock.now_ms()),
+        idle_since_ms: Cell::new(0),
+        waiting: worker.shared.waiting(call.key),
+        deadline: deadline.clone(),
+    });
+    worker.shared.add(call.key, connection.clone());
+    let place = Place::take(worker, connection.clone(), call.endpoint.clone());
+    let write_ms = call.timeouts.write.as_millis() as u64;
+    let task = {
+        let (worker, connection, key) = (worker.clone(), connection.clone(), call.key);
+        async move {
+            // The first time, nothing has been read but what came with the handshake.
+            let fresh = Cell::new(!early);
+            let heard = || {
+                if !fresh.replace(false) {
+                    connection.note_heard(worker.clock.now_ms());
+                }
+            };
+            let limit = |begins| match begins {
+                true => deadline.set_write(worker.clock.now_ms() + write_ms),
+                false => deadline.clear_write(),
+            };
+            {
+                let pumping = pin!(pipe.pump(&mut reader, &mut writer, heard, limit));
+                either(pin!(driver), pumping).await;
+            }
+            deadline.control().shutdown();
+            end(&worker, key, &connection);
+            drop(_open);
+        }
+    };
+    let on_panic = {
+        let (worker, key) = (worker.clone(), call.key);
+        move || {
+            worker.cells.panic();
+            end(&worker, key, &connection);
+        }
+    };
+    net::spawn_guarded(task, on_panic);
+    Ok(place)
+}
+
+fn end(worker: &Worker, key: pool::Key, connection: &Rc<Connection>) {
+    connection.retire();
+    worker.shared.remove(key, connection);
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_send_buffer_size(SEND_BUFFER_BYTES)
+        .initial_max_send_streams(PLACES_MAX);
+    builder
+}
