@@ -1,10 +1,12 @@
 """Checks of a finished build that need no machine to boot: what is in the tree, and what it costs."""
 
+import re
 import stat
 import tomllib
 from pathlib import Path
 
 from . import elf, say
+from .tools import Tools
 
 # Names of programs that would let somebody in, or build something inside.
 FORBIDDEN = frozenset(
@@ -40,6 +42,16 @@ def tree(root: Path, budget: dict) -> None:
         problems.append(f"{len(found)} programs, budget.toml allows {limit}: {' '.join(found)}")
     if problems:
         raise say.Failure("the root is not as it must be:\n" + "\n".join(problems))
+
+
+def exposure(tools: Tools, root: Path, budget: dict) -> None:
+    """Raises Failure when `systemd-analyze security` thinks worse of the proxy's unit than the budget allows."""
+    said = tools.run("systemd-analyze", "security", "--offline=yes", "--no-pager", f"--root=/build/{root.name}", "vallum.service")
+    found = re.search(r"Overall exposure level for vallum.service: ([0-9.]+)", said)
+    limit = budget["security"]["exposure_max"]
+    if not found or float(found[1]) > limit:
+        raise say.Failure(f"exposure of vallum.service: {found[1] if found else said[-400:]}, budget.toml allows {limit}")
+    say.note(f"exposure of vallum.service {found[1]} of {limit}")
 
 
 def sizes(measured: dict[str, int], budget: dict) -> None:

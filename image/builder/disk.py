@@ -1,5 +1,6 @@
 """From trees to a disk: erofs, dm-verity, the unified kernel image, the partition table."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,9 @@ class Disk:
         shutil.copyfile(kernel_image, esp / f"EFI/Linux/vallum_{self.version}.efi")
         # No menu and no editor: nobody changes the command line at the console.
         (esp / "loader/loader.conf").write_text("timeout 0\neditor no\nauto-entries no\nauto-firmware no\n")
+        # repart copies times into the file system.
+        for place in [esp, *esp.rglob("*")]:
+            os.utime(place, (self.tools.epoch, self.tools.epoch))
 
 
 def uuid(digits: str) -> str:

@@ -7,7 +7,7 @@ from . import say
 # Bound into the tools root inside a mount namespace of its own, so that nothing stays mounted whatever happens.
 ENTER = """
 set -e
-mkdir -p "$0/dev" "$0/proc" "$0/sys" "$0/tmp" "$0/build"
+mkdir -p "$0/dev" "$0/proc" "$0/sys" "$0/tmp" "$0/run" "$0/build"
 mount --rbind /dev "$0/dev"; mount --rbind /proc "$0/proc"; mount --rbind /sys "$0/sys"
 mount --bind "$1" "$0/build"
 shift

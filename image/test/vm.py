@@ -22,6 +22,9 @@ MEMORY_MIB = 512
 HOPELESS = ("Interactive Shell", "Kernel panic", "UEFI Interactive", "BdsDxe: failed to load", "Unable to mount root")
 ESCAPES = re.compile(rb"\x1b(\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|[=>78cM])|\r")
 POLL_SECONDS = 0.5
+BALLOON = "/machine/peripheral/balloon"
+# What a balloon says of a figure that it does not know.
+UNKNOWN = (1 << 64) - 1
 
 
 class Machine:
@@ -98,19 +101,31 @@ class Machine:
                 raise say.Failure(f"{self.name}: {what}: {lost or f'not within {limit:.0f} s'}; the console's end:\n{text[-6000:]}")
             time.sleep(POLL_SECONDS)
 
-    def qmp(self, command: str) -> None:
-        """One command to QEMU's control socket."""
+    def memory_in_use(self, limit: float) -> int:
+        """Bytes that the guest uses and could not give back, as its memory balloon reports them."""
+        self.qmp("qom-set", path=BALLOON, property="guest-stats-polling-interval", value=1)
+
+        def report() -> int:
+            stats = self.qmp("qom-get", path=BALLOON, property="guest-stats")["stats"]
+            available = stats.get("stat-available-memory", UNKNOWN)
+            return 0 if available in (0, UNKNOWN) else stats["stat-total-memory"] - available
+
+        return self.wait("the memory balloon reports", report, self.seconds() + limit)
+
+    def qmp(self, command: str, **arguments: object):
+        """One command to QEMU's control socket; returns its answer."""
         with socket.socket(socket.AF_UNIX) as line:
             line.settimeout(10)
             line.connect(str(self.directory / "qmp"))
             file = line.makefile("rw")
             file.readline()
-            for word in ("qmp_capabilities", command):
-                file.write(json.dumps({"execute": word}) + "\n")
+            for word, values in (("qmp_capabilities", {}), (command, arguments)):
+                file.write(json.dumps({"execute": word, "arguments": values}) + "\n")
                 file.flush()
                 while "return" not in (answer := json.loads(file.readline())):
                     if "error" in answer:
                         raise say.Failure(f"QEMU refused {word}: {answer['error']}")
+        return answer["return"]
 
     def power_down(self, limit: float) -> float:
         """Presses the power button and waits until the machine is off; returns the seconds it took."""
@@ -126,7 +141,7 @@ class Machine:
         return [
             "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MIB),
             "-display", "none", "-nodefaults", "-no-reboot" if self.kernel else "-no-user-config", "-serial", "file:/build/console.log",
-            "-qmp", "unix:/build/qmp,server=on,wait=off", "-device", "virtio-rng-pci", "-device", "i6300esb",
+            "-qmp", "unix:/build/qmp,server=on,wait=off", "-device", "virtio-rng-pci", "-device", "virtio-balloon-pci,id=balloon", "-device", "i6300esb",
         ]  # fmt: skip
 
     def _configuration(self) -> list[str]:

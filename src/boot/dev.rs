@@ -20,7 +20,7 @@ pub fn run(wanted: &cli::Dev, format: Format) -> ExitCode {
     };
     println!("{}", prepared.banner());
     let file = prepared.config_file.clone();
-    launch::serve(Some(&file), format, Some(prepared))
+    launch::serve_file(Some(&file), format, Some(prepared))
 }
 
 /// `$XDG_STATE_HOME/vallum/dev`, else `~/.local/state/vallum/dev`, else `.vallum-dev` here.

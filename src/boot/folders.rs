@@ -9,12 +9,18 @@ pub struct Folders {
     pub state: Option<PathBuf>,
     /// Ends with the process.
     pub runtime: Option<PathBuf>,
+    /// What the service manager hands over in secret.
+    pub credentials: Option<PathBuf>,
 }
 
 impl Folders {
     /// As the environment says.
     pub fn of_environment() -> Folders {
-        Folders { state: first("STATE_DIRECTORY"), runtime: first("RUNTIME_DIRECTORY") }
+        Folders {
+            state: first("STATE_DIRECTORY"),
+            runtime: first("RUNTIME_DIRECTORY"),
+            credentials: first("CREDENTIALS_DIRECTORY"),
+        }
     }
 
     /// Where files may be written.

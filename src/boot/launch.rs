@@ -1,29 +1,37 @@
 //! Puts the planes together: binds, starts the control plane, starts the workers, waits for the end.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
+use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
 
 use super::folders::Folders;
+use super::managed::keeping::Keeping;
+use super::managed::start::{Beginning, start};
 use super::reload::Reloading;
 use super::signals::Signals;
 use super::sockets::{self, Group, Sockets};
 use super::workers::{Shared, Workers};
-use super::{cli, managed, report, sandbox, systemd, watchdog};
+use super::{cli, managed, report, sandbox, setup, systemd, watchdog};
+use crate::control::admin::{self, About, Office, mutual_tls};
 use crate::control::config::{Loaded, Reloader};
 use crate::control::dev::{self, Prepared};
-use crate::control::health::Liveness;
-use crate::control::{admin, dns, identity, redirect};
+use crate::control::health::{Health, Phase, probes};
+use crate::control::plain::Secured;
+use crate::control::{dns, identity, redirect, scrape};
 use crate::edge::gate::Gate;
 use crate::edge::tls;
 use crate::link;
 use crate::link::feed::Feed;
 use crate::net::{descriptors, driver};
-use crate::telemetry::logging::{self, Format, Level};
+use crate::plan::listener::Admin;
+use crate::telemetry::logging::{self, Format, Level, Ring};
 use crate::telemetry::metrics::Catalogue;
 
 /// Threads of the control plane's runtime.
@@ -34,28 +42,40 @@ const CONTROL_BLOCKING_THREADS_MAX: usize = 4;
 /// `vallum run`.
 pub fn run(wanted: &cli::Run, format: Format) -> ExitCode {
     if !wanted.managed {
-        return serve(wanted.config.as_deref(), format, None);
+        return serve_file(wanted.config.as_deref(), format, None);
     }
-    match managed::find() {
-        Ok(file) => serve(Some(&file), format, None),
-        Err(places) => report::nowhere(&places),
+    let folders = Folders::of_environment();
+    match (managed::find(&folders), &folders.state) {
+        (Ok(file), _) => match start(&file, &folders) {
+            Ok(beginning) => serve(beginning, format, None),
+            Err(problems) => report::refuse(&problems.list),
+        },
+        (Err(_), Some(state)) => setup::run(state, &folders, format),
+        (Err(places), None) => report::nowhere(&places),
     }
 }
 
-/// Loads the configuration and serves it until told to stop; `dev` is served beside it.
-pub fn serve(config: Option<&Path>, format: Format, dev: Option<Prepared>) -> ExitCode {
-    let (reloader, loaded) = match Reloader::start(config, report::environment()) {
-        Ok(started) => started,
-        Err(problems) => return report::refuse(&problems.list),
-    };
+/// Loads the configuration of a file (or of the environment alone) and serves it until told to stop; `dev` is served
+/// beside it.
+pub fn serve_file(config: Option<&Path>, format: Format, dev: Option<Prepared>) -> ExitCode {
+    match Reloader::start(config, report::environment()) {
+        Ok((reloader, loaded)) => serve(Beginning { reloader, loaded, kept: None, refused: None }, format, dev),
+        Err(problems) => report::refuse(&problems.list),
+    }
+}
+
+fn serve(beginning: Beginning, format: Format, dev: Option<Prepared>) -> ExitCode {
+    let loaded = &beginning.loaded;
     // Everything up to here and the next two lines happens on the only thread, which every later one takes after.
-    let sockets = sockets::open(&loaded.plan.listener);
-    let sandbox = dev.is_none().then(|| sandbox::enter(&Folders::of_environment().writable()));
+    let folders = Folders::of_environment();
+    let sockets = sockets::open(&loaded.plan.listener, &folders);
+    let sandbox = dev.is_none().then(|| sandbox::enter(&folders.writable()));
     let guard = logging::init(level(loaded.log_level), format);
     if let Some(sandbox) = sandbox {
         sandbox.tell();
     }
-    let code = match sockets.and_then(|sockets| launch(reloader, loaded, sockets, dev)) {
+    let started = Started { beginning, log: guard.ring.clone(), dev };
+    let code = match sockets.and_then(|sockets| launch(started, sockets)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "cannot go on");
@@ -67,7 +87,17 @@ pub fn serve(config: Option<&Path>, format: Format, dev: Option<Prepared>) -> Ex
     code
 }
 
-fn launch(reloader: Reloader, loaded: Loaded, sockets: Sockets, dev: Option<Prepared>) -> anyhow::Result<()> {
+/// What there is before the planes are.
+struct Started {
+    beginning: Beginning,
+    log: Ring,
+    dev: Option<Prepared>,
+}
+
+fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
+    let Started { beginning, log, dev } = started;
+    let Beginning { reloader, mut loaded, kept, refused } = beginning;
+    let text = loaded.text.take();
     report::warn(&loaded.warnings);
     sockets.settle();
     let listener = loaded.plan.listener.clone();
@@ -80,8 +110,11 @@ fn launch(reloader: Reloader, loaded: Loaded, sockets: Sockets, dev: Option<Prep
     // Before anybody can know that we run: a SIGHUP sent at once must not end the process.
     let signals = Signals::listen().context("cannot receive signals")?;
     let resolver = runtime.block_on(start_resolver(&loaded, &metrics))?;
-    metrics.config_adopted(loaded.plan.generation, loaded.plan.checksum);
+    let (generation, checksum) = (loaded.plan.generation, loaded.plan.checksum);
     let (edge, control) = link::door(Arc::new(loaded.plan));
+    let health = Arc::new(Health::new(control.board));
+    metrics.config_adopted(generation, checksum);
+    health.adopted(generation, checksum);
     let feed = control.feed.clone();
     if let Some(group) = sockets.metrics {
         let (resolver, feed) = (resolver.clone(), feed.clone());
@@ -90,6 +123,9 @@ fn launch(reloader: Reloader, loaded: Loaded, sockets: Sockets, dev: Option<Prep
     }
     if let Some(group) = sockets.redirect {
         serve_redirects(group, feed.clone(), address.port())?;
+    }
+    if let Some(group) = sockets.health {
+        serve_probes(group, health.clone())?;
     }
     identity::spawn(control.desk, control.portal, control.revocations);
     runtime.spawn(resolver.clone().keep_fresh(feed.clone()));
@@ -102,8 +138,28 @@ fn launch(reloader: Reloader, loaded: Loaded, sockets: Sockets, dev: Option<Prep
     let workers = Workers::start(listener.workers, &sockets.main.listeners, &shared)?;
     // The workers hold them now; one that is left open here would go on queueing clients while they drain.
     drop(sockets.main);
-    runtime.spawn(watchdog::attend(Arc::new(Liveness::new(control.board))));
-    runtime.spawn(Reloading { reloader, feed, metrics, resolver }.attend(signals, workers.stopper()));
+    runtime.spawn(watchdog::attend(health.clone()));
+    health.enter(Phase::Running);
+    let (reloads, requests) = mpsc::channel(admin::RELOADS_MAX);
+    let about = About {
+        address: address.to_string(),
+        driver: driver.name(),
+        workers: listener.workers,
+        configuration: reloader.source(),
+        started: Instant::now(),
+    };
+    let environment = report::environment();
+    let office = Office { about, health: health.clone(), feed: feed.clone(), log, reloads, environment };
+    let office = Arc::new(office);
+    if let Some((path, socket)) = sockets.admin {
+        serve_admin(&path, socket, office.clone())?;
+    }
+    if let (Some(group), Some(admin)) = (sockets.remote, &listener.admin) {
+        serve_remote_admin(group, admin, office)?;
+    }
+    let keeping = Keeping::begin(kept, text, refused, &metrics, &health)?;
+    let reloading = Reloading { reloader, feed, metrics, resolver, health, keeping };
+    runtime.spawn(reloading.attend(signals, requests, workers.stopper()));
     announce(address, &listener, driver.name());
     let result = workers.wait();
     // Tasks of the control plane hold nothing that must be written out; they end with the process.
@@ -112,7 +168,7 @@ fn launch(reloader: Reloader, loaded: Loaded, sockets: Sockets, dev: Option<Prep
     result
 }
 
-fn control_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(super) fn control_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .max_blocking_threads(CONTROL_BLOCKING_THREADS_MAX)
@@ -150,9 +206,29 @@ async fn start_resolver(loaded: &Loaded, metrics: &Arc<Catalogue>) -> anyhow::Re
     Ok(resolver)
 }
 
-fn serve_metrics(group: Group, metrics: Arc<Catalogue>, before: admin::BeforeScrape) -> anyhow::Result<()> {
+fn serve_metrics(group: Group, metrics: Arc<Catalogue>, before: scrape::BeforeScrape) -> anyhow::Result<()> {
     let listener = listening(group)?;
-    tokio::spawn(async move { admin::serve(listener, metrics, before).await });
+    tokio::spawn(async move { scrape::serve(listener, metrics, before).await });
+    Ok(())
+}
+
+fn serve_probes(group: Group, health: Arc<Health>) -> anyhow::Result<()> {
+    let listener = listening(group)?;
+    tokio::spawn(async move { probes::serve(listener, health).await });
+    Ok(())
+}
+
+fn serve_admin(path: &Path, socket: UnixListener, office: Arc<Office>) -> anyhow::Result<()> {
+    let listener = tokio::net::UnixListener::from_std(socket)?;
+    tracing::info!(listener = "admin socket", path = %path.display(), "listening");
+    tokio::spawn(async move { admin::serve(listener, office).await });
+    Ok(())
+}
+
+fn serve_remote_admin(group: Group, admin: &Admin, office: Arc<Office>) -> anyhow::Result<()> {
+    let acceptor = mutual_tls::acceptor(office.feed.clone(), &admin.authorities)?;
+    let entrance = Secured::new(listening(group)?, acceptor);
+    tokio::spawn(async move { admin::serve(entrance, office).await });
     Ok(())
 }
 

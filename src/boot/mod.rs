@@ -3,6 +3,7 @@
 //! `cli` reads the command line, `launch` puts the planes together and runs them, `reload` adopts new configurations.
 
 pub mod cli;
+pub mod folders;
 pub mod logging;
 pub mod sandbox;
 pub mod signals;
@@ -10,12 +11,15 @@ pub mod sockets;
 pub mod systemd;
 pub mod validate;
 
+mod client;
+mod console;
+mod console_line;
 mod dev;
-mod folders;
 mod launch;
 mod managed;
 mod reload;
 mod report;
+mod setup;
 mod watchdog;
 mod workers;
 
@@ -35,7 +39,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command {
         Command::Run(run) => launch::run(&run, format),
         Command::Dev(dev) => dev::run(&dev, format),
-        Command::Validate(validate) => report::validate(&validate),
+        Command::Validate(remote, validate) if remote.is_given() => client::validate(&remote, &validate),
+        Command::Validate(_, validate) => report::validate(&validate),
+        Command::Health(remote, health) => client::health(&remote, &health),
+        Command::Import(import) => managed::import::run(&import),
+        Command::Console(console) => console::run(&console),
+        Command::Ask(remote, ask) => client::run(&remote, &ask),
         Command::Version(version) => {
             println!("{}", cli::version_text(version.json));
             ExitCode::SUCCESS

@@ -36,11 +36,17 @@ pub fn validate(wanted: &Validate) -> ExitCode {
     }
 }
 
-/// A configuration that `run` cannot start with: said on standard error.
-pub fn refuse(problems: &[Problem]) -> ExitCode {
+/// Problems, on standard error.
+pub fn print(problems: &[Problem]) {
     let mut err = std::io::stderr();
     let color = uses_color(&err);
+    // Nothing can be done about a closed terminal.
     let _ = validate::print(problems, color, &mut err);
+}
+
+/// A configuration that `run` cannot start with: said on standard error.
+pub fn refuse(problems: &[Problem]) -> ExitCode {
+    print(problems);
     eprintln!("vallum: the configuration is not valid; nothing was started");
     ExitCode::from(BAD_CONFIGURATION)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::systemd;
-use crate::control::health::Liveness;
+use crate::control::health::Health;
 
 /// Between two looks when there is no watchdog to feed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -15,12 +15,12 @@ const FEEDS: u32 = 4;
 const FEED_EVERY_MIN: Duration = Duration::from_millis(10);
 
 /// Looks at the workers until the process ends, and feeds the watchdog when there is one.
-pub async fn attend(liveness: Arc<Liveness>) {
+pub async fn attend(health: Arc<Health>) {
     let limit = sd_notify::watchdog_enabled();
     let pause = limit.map_or(LOOK_EVERY, |limit| (limit / FEEDS).clamp(FEED_EVERY_MIN, LOOK_EVERY));
     let mut was_stuck = false;
     loop {
-        let stuck = liveness.stuck();
+        let stuck = health.stuck();
         match stuck.first() {
             Some(worker) if !was_stuck => {
                 tracing::error!(worker, watchdog = limit.is_some(), "a worker makes no progress");

@@ -12,4 +12,6 @@ pub mod oidc;
 pub mod plain;
 pub mod portal;
 pub mod redirect;
+pub mod scrape;
 pub mod sessions;
+pub mod setup;

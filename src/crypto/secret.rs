@@ -42,6 +42,8 @@ pub enum Purpose {
     AssertionSigning,
     /// Signs short-lived form tokens of our own pages.
     Form,
+    /// Seals the last good configuration on the disk.
+    LastGood,
 }
 
 impl Purpose {
@@ -54,6 +56,7 @@ impl Purpose {
             Purpose::Handover => b"vallum handover v1",
             Purpose::AssertionSigning => b"derived-jwt-signing-key",
             Purpose::Form => b"vallum form v1",
+            Purpose::LastGood => b"vallum last good configuration v1",
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Where connections come in. A change of anything here but the trusted networks needs a restart.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use ipnet::IpNet;
+use rustls_pki_types::CertificateDer;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
@@ -18,8 +20,38 @@ pub struct Listener {
     pub redirect: Option<SocketAddr>,
     /// `metrics_address`.
     pub metrics: Option<SocketAddr>,
+    /// `health_check_addr`; one that nobody gave need not be free.
+    pub health: Health,
+    /// `drain_notice` (ours): from the moment when the health port says "not ready" to the last accept.
+    pub drain_notice: std::time::Duration,
+    /// The admin API over mutual TLS; `None` when off.
+    pub admin: Option<Admin>,
+    /// `admin_socket` (ours): the local socket of the admin API; `None`: where the service manager says.
+    pub admin_socket: Option<PathBuf>,
     /// `workers`: data-plane threads, 1 to 1024.
     pub workers: usize,
+}
+
+/// `admin_address` and `admin_client_ca_file` (both ours).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    pub address: SocketAddr,
+    /// Whose certificates are believed.
+    pub authorities: Vec<CertificateDer<'static>>,
+}
+
+/// Where the health port is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    pub address: SocketAddr,
+    /// Nobody asked for it: where it cannot be bound the process serves without.
+    pub is_default: bool,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Health { address: SocketAddr::from(([127, 0, 0, 1], 28080)), is_default: true }
+    }
 }
 
 /// Which versions of HTTP clients may speak.

@@ -8,18 +8,21 @@
 
 mod harness;
 
+mod admin;
 mod config;
 mod confusion;
 mod e2e;
 mod errors;
 mod fuzz;
 mod grpc;
+mod health;
 mod hostile_upstream;
 mod http1;
 mod http2;
 mod layering;
 mod limits;
 mod load;
+mod managed;
 mod metrics;
 mod policy;
 mod proxy_protocol;
@@ -30,3 +33,4 @@ mod spoofing;
 mod systemd;
 mod tls;
 mod tossing;
+mod tunnels;

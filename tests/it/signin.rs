@@ -295,7 +295,7 @@ fn sign_out(place: Place) {
 }
 
 /// The URL to which a confirmation page posts, and the fields that it posts.
-fn confirmation(page: &str, visitor: &Visitor) -> (String, String) {
+pub(crate) fn confirmation(page: &str, visitor: &Visitor) -> (String, String) {
     let form = page.split("<form").nth(1).unwrap_or_else(|| panic!("no form: {page}"));
     let form = form.split("</form>").next().unwrap_or_default();
     let action = attribute(form.split('>').next().unwrap_or_default(), "action");

@@ -4,14 +4,18 @@
 //! The names (`FileDescriptorName=` of a socket unit) are those of [`Role`]. What is bound here is given to the service
 //! manager's store when it has one, so that it stays open through a restart and no client is refused meanwhile.
 
+pub mod local;
 mod role;
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 
 use anyhow::Context;
 
 pub use role::Role;
 
+use super::folders::Folders;
 use super::systemd;
 use crate::net::inherit::{self, Inherited};
 use crate::net::listen;
@@ -42,6 +46,13 @@ pub struct Sockets {
     pub main: Group,
     pub redirect: Option<Group>,
     pub metrics: Option<Group>,
+    pub health: Option<Group>,
+    /// The admin API over mutual TLS.
+    pub remote: Option<Group>,
+    /// The admin API on this machine.
+    pub admin: Option<(PathBuf, UnixListener)>,
+    /// Why there is no health port, where nobody asked for one.
+    health_missing: Option<anyhow::Error>,
     /// Names in the service manager's store that are of no use any more.
     stale: Vec<String>,
     /// What was handed over and is not known.
@@ -49,22 +60,33 @@ pub struct Sockets {
 }
 
 /// Takes over what there is and binds the rest.
-pub fn open(listener: &Listener) -> anyhow::Result<Sockets> {
+pub fn open(listener: &Listener, folders: &Folders) -> anyhow::Result<Sockets> {
     let mut pile = Pile { handed: inherit::take().context("sockets of the service manager")?, stale: Vec::new() };
     let main = pile.group(Role::Main, Some(listener.address), listener.workers)?;
     let redirect = pile.group(Role::Redirect, listener.redirect, 1)?;
     let metrics = pile.group(Role::Metrics, listener.metrics, 1)?;
+    let (health, health_missing) = match pile.group(Role::Health, Some(listener.health.address), 1) {
+        Err(error) if listener.health.is_default => (None, Some(error)),
+        health => (health?, None),
+    };
+    let remote = match &listener.admin {
+        Some(admin) => pile.group(Role::Admin, Some(admin.address), 1)?,
+        None => None,
+    };
+    let admin = local::place(listener.admin_socket.as_deref(), folders.runtime.as_deref());
+    let admin = admin.map(|path| Ok::<_, anyhow::Error>((path.clone(), local::bind(&path)?))).transpose()?;
     let strangers = pile.handed.into_iter().map(|inherited| inherited.name).collect();
     // A configuration always has an address for the main listener.
     let main = main.context("there is no address to listen on")?;
-    Ok(Sockets { main, redirect, metrics, stale: pile.stale, strangers })
+    Ok(Sockets { main, redirect, metrics, health, remote, admin, health_missing, stale: pile.stale, strangers })
 }
 
 impl Sockets {
     /// Hands what was bound here to the service manager's store, and says in the log what came from where.
     pub fn settle(&self) {
         self.stale.iter().for_each(|name| systemd::forget(name));
-        for group in [Some(&self.main), self.redirect.as_ref(), self.metrics.as_ref()].into_iter().flatten() {
+        let others = [&self.redirect, &self.metrics, &self.health, &self.remote].into_iter().flatten();
+        for group in std::iter::once(&self.main).chain(others) {
             match group.origin {
                 Origin::Bound => systemd::keep(&group.role.kept_name(), &group.listeners),
                 Origin::Activated => tracing::info!(
@@ -78,6 +100,10 @@ impl Sockets {
                     "the sockets were kept by the service manager"
                 ),
             }
+        }
+        if let Some(error) = &self.health_missing {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "there is no health port; name another address in `health_check_addr`");
         }
         for name in &self.strangers {
             tracing::warn!(

@@ -9,10 +9,14 @@ pub enum Role {
     Redirect,
     /// `metrics_address`.
     Metrics,
+    /// `health_check_addr`.
+    Health,
+    /// `admin_address`.
+    Admin,
 }
 
 impl Role {
-    const ALL: [Role; 3] = [Role::Main, Role::Redirect, Role::Metrics];
+    const ALL: [Role; 5] = [Role::Main, Role::Redirect, Role::Metrics, Role::Health, Role::Admin];
 
     /// `FileDescriptorName=` in its socket unit.
     pub fn name(self) -> &'static str {
@@ -20,6 +24,8 @@ impl Role {
             Role::Main => "https",
             Role::Redirect => "redirect",
             Role::Metrics => "metrics",
+            Role::Health => "health",
+            Role::Admin => "admin",
         }
     }
 
@@ -34,6 +40,8 @@ impl Role {
             Role::Main => "address",
             Role::Redirect => "http_redirect_addr",
             Role::Metrics => "metrics_address",
+            Role::Health => "health_check_addr",
+            Role::Admin => "admin_address",
         }
     }
 

@@ -1,126 +1,110 @@
-//! The metrics server: `GET /metrics` on `metrics_address`, for Prometheus and nobody else.
+//! The admin API: what an operator asks of a running process and tells it to do.
 //!
-//! Bounded like everything that faces a network, and by how many scrapes are made at the same time.
+//! It is served on a local socket that only this user and root may open, and over mutual TLS where the configuration names
+//! the CA of its clients. Both are the same API: every verb works the same here and from afar. No answer holds a secret.
+
+pub mod appliance;
+mod commands;
+mod describe;
+mod logs;
+pub mod mutual_tls;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
 
-use super::plain::{self, Bounds};
-use crate::telemetry::metrics::Catalogue;
+use super::config::{CONFIG_BYTES_MAX, Environment, Problem};
+use super::health::Health;
+use super::plain::{self, Bounds, Entrance};
+use crate::link::feed::Feed;
+use crate::telemetry::logging::Ring;
 
-/// What the server lets happen to it. Scrapers whose connection is too old connect again.
+/// What the API lets happen to it. A connection may follow the log for a day.
 pub const BOUNDS: Bounds = Bounds {
-    name: "metrics",
-    connections_max: 64,
-    head: Duration::from_secs(30),
+    name: "admin",
+    connections_max: 32,
+    head: Duration::from_secs(10),
     head_bytes_max: 16 * 1024,
-    life: Duration::from_secs(600),
+    life: Duration::from_secs(24 * 3600),
 };
-/// Most scrapes that are made at the same time; further ones wait.
-pub const SCRAPES_MAX: usize = 2;
+/// Most reloads that may wait.
+pub const RELOADS_MAX: usize = 4;
+/// Longest wait for the end of a reload.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What runs before each scrape, to bring values up to date that nobody pushes.
-pub type BeforeScrape = Arc<dyn Fn() + Send + Sync>;
-
-#[derive(Clone)]
-struct Scraping {
-    catalogue: Arc<Catalogue>,
-    before: BeforeScrape,
-    turns: Arc<Semaphore>,
+/// What the API answers from.
+pub struct Office {
+    pub about: About,
+    pub health: Arc<Health>,
+    pub feed: Feed,
+    pub log: Ring,
+    pub reloads: mpsc::Sender<ReloadRequest>,
+    /// What a configuration is checked against.
+    pub environment: Environment,
 }
 
-/// Serves scrapes until the future is dropped; then open connections close too.
-pub async fn serve(listener: TcpListener, catalogue: Arc<Catalogue>, before: BeforeScrape) -> Infallible {
-    plain::serve(listener, router(catalogue, before), BOUNDS).await
+/// What does not change while the process runs.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// Where clients connect.
+    pub address: String,
+    pub driver: &'static str,
+    pub workers: usize,
+    /// Where the configuration comes from, for people.
+    pub configuration: String,
+    pub started: Instant,
 }
 
-fn router(catalogue: Arc<Catalogue>, before: BeforeScrape) -> Router {
-    let turns = Arc::new(Semaphore::new(SCRAPES_MAX));
-    Router::new().route("/metrics", get(scrape)).with_state(Scraping { catalogue, before, turns })
+/// Somebody wants the configuration to be read again.
+pub struct ReloadRequest {
+    pub answer: oneshot::Sender<Reloaded>,
 }
 
-async fn scrape(State(scraping): State<Scraping>) -> Response {
-    let _turn = scraping.turns.acquire().await;
-    (scraping.before)();
-    match scraping.catalogue.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "metrics could not be rendered");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+/// What came of it.
+#[derive(Debug)]
+pub struct Reloaded {
+    pub adopted: bool,
+    /// The generation in force now.
+    pub generation: u64,
+    /// Warnings of what was adopted, or all problems of what was not.
+    pub problems: Vec<Problem>,
+}
+
+/// Serves the API until the future is dropped.
+pub async fn serve(entrance: impl Entrance, office: Arc<Office>) -> Infallible {
+    plain::serve(entrance, router(office), BOUNDS).await
+}
+
+fn router(office: Arc<Office>) -> Router {
+    Router::new()
+        .route("/v1/status", get(describe::status))
+        .route("/v1/health", get(describe::health))
+        .route("/v1/routes", get(describe::routes))
+        .route("/v1/logs", get(logs::logs))
+        .route("/v1/reload", post(commands::reload))
+        .route("/v1/validate", post(commands::validate))
+        .route("/v1/image", get(appliance::status))
+        .route("/v1/image/{verb}", post(appliance::perform))
+        .fallback(|| async { failure(StatusCode::NOT_FOUND, "there is nothing of this name in the admin API") })
+        .layer(DefaultBodyLimit::max(CONFIG_BYTES_MAX as usize))
+        .with_state(office)
+}
+
+fn document(status: StatusCode, value: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{value:#}\n")).into_response()
+}
+
+fn failure(status: StatusCode, error: &str) -> Response {
+    document(status, &json!({ "error": error }))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
-
-    async fn started(before: BeforeScrape) -> (std::net::SocketAddr, tokio::task::JoinHandle<Infallible>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        (address, tokio::spawn(serve(listener, Catalogue::new(), before)))
-    }
-
-    async fn ask(address: std::net::SocketAddr, head: &str) -> String {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    }
-
-    #[tokio::test]
-    async fn metrics_and_nothing_else() {
-        let hooks = Arc::new(AtomicU64::new(0));
-        let counted = hooks.clone();
-        let (address, server) = started(Arc::new(move || {
-            counted.fetch_add(1, Ordering::Relaxed);
-        }))
-        .await;
-        let end = "HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        let got = ask(address, &format!("GET /metrics {end}")).await;
-        assert!(got.starts_with("HTTP/1.1 200 "), "{got}");
-        assert!(got.contains("content-type: text/plain; version=0.0.4"), "{got}");
-        assert!(got.contains("\nvallum_build_info{"), "{got}");
-        let head = ask(address, &format!("HEAD /metrics?x=1 {end}")).await;
-        assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
-        assert_eq!(hooks.load(Ordering::Relaxed), 2);
-        for (line, status) in
-            [("POST /metrics", "405"), ("GET /", "404"), ("GET /metrics/", "404"), ("GET //metrics", "404")]
-        {
-            let got = ask(address, &format!("{line} {end}")).await;
-            assert!(got.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {got}");
-        }
-        let big =
-            ask(address, &format!("GET /metrics HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(2 * BOUNDS.head_bytes_max)))
-                .await;
-        assert!(big.starts_with("HTTP/1.1 431 "), "{big}");
-        assert_eq!(hooks.load(Ordering::Relaxed), 2);
-        server.abort();
-    }
-
-    #[tokio::test]
-    async fn a_place_that_is_left_is_taken_again() {
-        let (address, server) = started(Arc::new(|| {})).await;
-        let mut silent = Vec::new();
-        for _ in 0..2 * BOUNDS.connections_max {
-            silent.push(TcpStream::connect(address).await.unwrap());
-        }
-        drop(silent);
-        let got = ask(address, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
-        assert!(got.starts_with("HTTP/1.1 200 "), "{got}");
-        server.abort();
-    }
-}
+mod tests;

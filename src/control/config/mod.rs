@@ -57,6 +57,8 @@ pub struct Loaded {
     pub watched: Vec<PathBuf>,
     /// `log_level`: for our own log lines, those about requests aside (see [`crate::plan::Logs`]).
     pub log_level: LevelFilter,
+    /// The text that it was read from; `None` when the environment is all there is.
+    pub text: Option<String>,
 }
 
 /// Loads a configuration: environment over file over defaults (Pomerium's precedence). Without a file the environment
@@ -71,27 +73,56 @@ fn load_with(
     generation: u64,
     fallback: &check::Fallback,
 ) -> Result<Loaded, Problems> {
-    let files = source::Files::beside(credentials::folder(env));
-    let desk = section::Desk { files, ..section::Desk::default() };
-    let text = match file.map(source::text).transpose() {
-        Ok(text) => text,
+    let desk = desk(env);
+    match file.map(source::text).transpose() {
+        Ok(text) => judge(text.as_deref(), file, env, generation, fallback, desk),
         Err(error) => {
             let message = format!("failed to read config: {error}");
             desk.problems.add(problem::Finding::error(&problem::Spot::default(), "", message));
-            return Err(desk.problems.finish(file, ""));
+            Err(desk.problems.finish(file, ""))
         }
-    };
-    let built = build(text.as_deref(), env, generation, fallback, &desk);
+    }
+}
+
+/// Loads a configuration that is in no file; `name` stands for it in problems.
+pub fn load_text(text: &str, name: &Path, env: &Environment, generation: u64) -> Result<Loaded, Problems> {
+    text_with(text, name, env, generation, &check::Fallback::random())
+}
+
+fn text_with(
+    text: &str,
+    name: &Path,
+    env: &Environment,
+    generation: u64,
+    fallback: &check::Fallback,
+) -> Result<Loaded, Problems> {
+    judge(Some(text), Some(name), env, generation, fallback, desk(env))
+}
+
+fn desk(env: &Environment) -> section::Desk {
+    let files = source::Files::beside(credentials::folder(env));
+    section::Desk { files, ..section::Desk::default() }
+}
+
+fn judge(
+    text: Option<&str>,
+    file: Option<&Path>,
+    env: &Environment,
+    generation: u64,
+    fallback: &check::Fallback,
+    desk: section::Desk,
+) -> Result<Loaded, Problems> {
+    let built = build(text, env, generation, fallback, &desk);
     let section::Desk { problems, files } = desk;
     let has_errors = problems.has_errors();
-    let problems = problems.finish(file, text.as_deref().unwrap_or_default());
+    let problems = problems.finish(file, text.unwrap_or_default());
     match built {
         Some((plan, log_level)) if !has_errors => {
             let mut watched = files.finish();
             watched.extend(file.map(Path::to_owned));
             watched.sort();
             watched.dedup();
-            Ok(Loaded { plan, warnings: problems.list, watched, log_level })
+            Ok(Loaded { plan, warnings: problems.list, watched, log_level, text: text.map(str::to_owned) })
         }
         _ => Err(problems),
     }

@@ -6,8 +6,11 @@ use super::check::Fallback;
 use super::layers::Environment;
 use super::problem::{Finding, Problem, Problems, Spot};
 use super::section::Desk;
-use super::{Loaded, load_with};
+use super::{Loaded, load_with, text_with};
 use crate::plan::listener::Listener;
+
+/// What stands for the file in problems of the last good configuration.
+const LAST_GOOD: &str = "the last good configuration";
 
 /// Remembers what a reload must not change: the file, the environment, the secrets made up at the start, the listener.
 #[derive(Debug)]
@@ -25,15 +28,25 @@ impl Reloader {
     pub fn start(file: Option<&Path>, env: Environment) -> Result<(Reloader, Loaded), Problems> {
         let fallback = Fallback::random();
         let loaded = load_with(file, &env, 1, &fallback)?;
-        let reloader = Reloader {
+        Ok((Reloader::after(&loaded, file, env, fallback), loaded))
+    }
+
+    /// Loads the first generation from `text`, which served once, because `file` is bad now; reloads read the file.
+    pub fn resort(text: &str, file: &Path, env: Environment) -> Result<(Reloader, Loaded), Problems> {
+        let fallback = Fallback::random();
+        let loaded = text_with(text, Path::new(LAST_GOOD), &env, 1, &fallback)?;
+        Ok((Reloader::after(&loaded, Some(file), env, fallback), loaded))
+    }
+
+    fn after(loaded: &Loaded, file: Option<&Path>, env: Environment, fallback: Fallback) -> Reloader {
+        Reloader {
             file: file.map(Path::to_owned),
             env,
             fallback,
             listener: loaded.plan.listener.clone(),
             generation: 1,
             checksum: loaded.plan.checksum,
-        };
-        Ok((reloader, loaded))
+        }
     }
 
     /// Loads the next generation. What needs a restart keeps its old value and is named in the warnings. On an error
@@ -46,6 +59,11 @@ impl Reloader {
         self.checksum = loaded.plan.checksum;
         self.listener = loaded.plan.listener.clone();
         Ok(loaded)
+    }
+
+    /// Where the configuration comes from, for people.
+    pub fn source(&self) -> String {
+        self.file.as_ref().map_or_else(|| "the environment".to_owned(), |file| file.display().to_string())
     }
 
     /// The number of the plan in force.
@@ -71,6 +89,9 @@ impl Reloader {
         keep_value(&old.codec, &mut new.codec, || needs_restart("codec_type"));
         keep_value(&old.redirect, &mut new.redirect, || needs_restart("http_redirect_addr"));
         keep_value(&old.metrics, &mut new.metrics, || needs_restart("metrics_address"));
+        keep_value(&old.health, &mut new.health, || needs_restart("health_check_addr"));
+        keep_value(&old.admin, &mut new.admin, || needs_restart("admin_address"));
+        keep_value(&old.admin_socket, &mut new.admin_socket, || needs_restart("admin_socket"));
         keep_value(&old.workers, &mut new.workers, || needs_restart("workers"));
         if old.proxy_protocol.is_some() != new.proxy_protocol.is_some() {
             needs_restart("use_proxy_protocol");

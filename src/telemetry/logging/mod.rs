@@ -8,6 +8,7 @@ mod layer;
 mod level;
 mod line;
 mod list;
+mod ring;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -21,6 +22,7 @@ pub use layer::set_level;
 pub use level::{Level, UnknownLevel};
 pub use line::{LINE_BYTES_MAX, VALUE_BYTES_MAX};
 pub use list::List;
+pub use ring::{Excerpt, Ring};
 
 /// Most lines that may wait for the writing thread; one more is dropped and counted.
 pub const QUEUE_LINES_MAX: usize = 8192;
@@ -43,6 +45,8 @@ pub enum Format {
 #[must_use = "dropping the guard ends logging"]
 #[derive(Debug)]
 pub struct Guard {
+    /// The last lines of the log.
+    pub ring: Ring,
     _writer: WorkerGuard,
 }
 
@@ -55,13 +59,14 @@ pub fn init(level: Level, format: Format) -> Guard {
         Ok(descriptor) => Box::new(BufWriter::with_capacity(WRITE_BYTES, File::from(descriptor))),
         Err(_) => Box::new(std::io::stdout()),
     };
-    let (writer, guard) = queue(sink);
+    let ring = Ring::default();
+    let (writer, guard) = queue(ring::Tee::new(sink, ring.clone()));
     let _ = DROPS.set(writer.error_counter());
     set_level(level);
     let subscriber = tracing_subscriber::registry().with(layer::Lines::new(format, writer));
     // An error means that a subscriber is there already.
     let _ = tracing::subscriber::set_global_default(subscriber);
-    Guard { _writer: guard }
+    Guard { ring, _writer: guard }
 }
 
 /// Lines dropped since the start because the queue was full.

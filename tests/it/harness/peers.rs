@@ -169,6 +169,36 @@ pub fn browse(scene: &str, settings: Value) -> Value {
         .expect("a report in JSON")
 }
 
+/// An echo server of the library `ws`, by `tests/npm/websocket.mjs`.
+pub struct WebSocketEcho {
+    pub address: SocketAddr,
+    _process: Process,
+    _stdin: ChildStdin,
+}
+
+impl WebSocketEcho {
+    pub fn start() -> WebSocketEcho {
+        let mut command = node("websocket.mjs");
+        let mut process = Process::start("the WebSocket server", command.arg("serve").stdin(Stdio::piped()));
+        let port = process.wait_for_line("its port", |line| {
+            u16::try_from(serde_json::from_str::<Value>(line).ok()?["port"].as_u64()?).ok()
+        });
+        let stdin = process.take_stdin();
+        WebSocketEcho { address: SocketAddr::from(([127, 0, 0, 1], port)), _process: process, _stdin: stdin }
+    }
+}
+
+/// Tries the cases of `tests/npm/websocket.mjs` at `address`, by `way` (`direct`, `http1`, `http2`): the outcome of each.
+#[track_caller]
+pub fn try_websocket(way: &str, address: SocketAddr, host: &str) -> serde_json::Map<String, Value> {
+    let mut command = node("websocket.mjs");
+    command.args(["try", way, &address.port().to_string(), host]).stdin(Stdio::null());
+    let (status, lines) = Process::run("the WebSocket cases", &mut command, Duration::from_secs(100));
+    assert!(status.success(), "the WebSocket cases ended with {status}:\n{}", lines.join("\n"));
+    let report = lines.iter().rev().find_map(|line| line.strip_prefix("REPORT "));
+    serde_json::from_str(report.expect("a report")).expect("a report in JSON")
+}
+
 /// Verifies `token` with the keys at `jwks` (a JWKS as text) by the library `jose`; returns its header and payload.
 #[track_caller]
 pub fn verify_by_jose(jwks: &str, token: &str, audience: &str) -> Value {

@@ -160,6 +160,7 @@ pub fn with_defaults(settings: &Value) -> Value {
     let mut all = json!({
         "address": "127.0.0.1:0",
         "metrics_address": "127.0.0.1:0",
+        "health_check_addr": "127.0.0.1:0",
         "workers": 2,
         "shared_secret": SHARED_SECRET,
         "cookie_secret": COOKIE_SECRET,

@@ -3,6 +3,7 @@
 mod abuse;
 pub mod client;
 mod codec_type;
+mod conformance;
 pub mod fields;
 mod lifetimes;
 mod routes;

@@ -3,6 +3,7 @@
 mod connections;
 mod descriptors;
 mod size;
+mod slow;
 mod time;
 
 use serde_json::{Value, json};

@@ -57,7 +57,7 @@ fn sockets_bound_by_the_process_are_kept_by_the_service_manager() {
     let supervisor = Supervisor::new();
     let (mut first, address) = supervisor.start_ready(&[], &settings);
     let mut kept: Vec<(String, OwnedFd)> = Vec::new();
-    for (name, count) in [("kept-https", 2), ("kept-metrics", 1)] {
+    for (name, count) in [("kept-https", 2), ("kept-metrics", 1), ("kept-health", 1)] {
         let stored = supervisor.wait_for("FDSTORE=1");
         assert_eq!((stored.value("FDNAME"), stored.descriptors.len()), (Some(name), count));
         kept.extend(stored.descriptors.into_iter().map(|descriptor| (name.to_owned(), descriptor)));
@@ -92,6 +92,6 @@ fn what_is_no_listener_ends_the_start_and_a_strange_name_is_told() {
     let sockets = bind(1);
     let (mut process, _) = supervisor.start_ready(&[("vallum-https.socket", &sockets[0])], &settings);
     process.wait_for_line("a warning", |l| {
-        (l.contains("FileDescriptorName=") && l.contains("https, redirect, metrics")).then_some(())
+        (l.contains("FileDescriptorName=") && l.contains("https, redirect, metrics, health, admin")).then_some(())
     });
 }

@@ -39,7 +39,8 @@ pub(super) const KEYS: &[Key] = &[
     later("circuit_breaker_thresholds.max_retries"), later("circuit_breaker_thresholds.max_connection_pools"),
     // Limits, all of them ours.
     used("max_connections"), used("max_connections_per_source"), used("max_request_body_bytes"),
-    used("min_request_body_rate"), used("timeout_head"),
+    used("min_request_body_rate"), used("timeout_head"), used("drain_notice"),
+    used("admin_socket"), used("admin_address"), used("admin_client_ca_file"),
     // URLs, cookies, identity provider.
     used("authenticate_service_url"), used("signout_redirect_url"), used("cookie_name"), used("cookie_secret"),
     used("cookie_secret_file"), used("cookie_domain"), used("cookie_http_only"), used("cookie_expire"),
@@ -65,7 +66,7 @@ pub(super) const KEYS: &[Key] = &[
     // Observability.
     used("metrics_address"), refused("metrics_basic_auth"), refused("metrics_certificate"),
     refused("metrics_certificate_file"), refused("metrics_certificate_key"), refused("metrics_certificate_key_file"),
-    refused("metrics_client_ca"), refused("metrics_client_ca_file"), later("health_check_addr"),
+    refused("metrics_client_ca"), refused("metrics_client_ca_file"), used("health_check_addr"),
     only("health_check_systemd_disabled", &["false", "true"]), only("otel_traces_exporter", &["none"]),
     later("otel_exporter_otlp_endpoint"), later("otel_exporter_otlp_traces_endpoint"),
     later("otel_exporter_otlp_protocol"), later("otel_exporter_otlp_traces_protocol"),

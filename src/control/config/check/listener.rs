@@ -1,6 +1,7 @@
 //! Listener, timeouts, path rules and logs: from what was typed to parts of the plan.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -9,14 +10,21 @@ use tracing::level_filters::LevelFilter;
 use super::super::section::{Desk, Opt, Typed};
 use super::super::sections::listener::{Listener as Section, WORKERS_MAX};
 use super::address::{self, AddressError};
+use super::admin;
 use crate::http::path::{EscapedSlashes, PathRules};
 use crate::plan::Logs;
 use crate::plan::field_rules::{FieldRules, Underscores};
-use crate::plan::listener::{Codec, Listener, ProxyProtocol};
+use crate::plan::listener::{Codec, Health, Listener, ProxyProtocol};
 use crate::plan::timeouts::Timeouts;
 
 /// Stands for "no limit": longer than any connection lives.
 pub(super) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Longest path of a local socket.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Longest `drain_notice`: who stops a process does not wait for ever.
+const DRAIN_NOTICE_MAX: Duration = Duration::from_secs(3600);
 
 /// The default of `default_upstream_timeout`.
 const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,6 +39,10 @@ pub(super) fn listener(section: &Section, desk: &Desk) -> Listener {
         proxy_protocol: proxy_protocol(section, desk),
         redirect: section.redirect_address.as_ref().and_then(|typed| redirect(typed, desk)),
         metrics: section.metrics_address.as_ref().and_then(|typed| metrics(typed, desk)),
+        health: health(section, desk),
+        admin: admin::admin(section, desk),
+        admin_socket: admin_socket(section, desk),
+        drain_notice: drain_notice(section, desk),
         workers: section.workers.as_ref().map_or_else(processors, |typed| typed.value as usize),
     }
 }
@@ -87,14 +99,52 @@ fn metrics(typed: &Typed<String>, desk: &Desk) -> Option<SocketAddr> {
     if typed.value.trim().is_empty() {
         return None;
     }
-    let reason = match address::parse(&typed.value) {
-        Ok(address) => return Some(address),
-        Err(AddressError::Form) => "expected host:port",
-        Err(AddressError::Port) => "port must be a number",
-        Err(AddressError::Range) => "expected positive port number",
+    let refused = |error| desk.problems.add(typed.error(format!("config: invalid metrics_addr: {}", reason(error))));
+    address::parse(&typed.value).map_err(refused).ok()
+}
+
+/// `health_check_addr`; port 0 lets the system choose.
+fn health(section: &Section, desk: &Desk) -> Health {
+    let Some(typed) = section.health_address.as_ref().filter(|typed| !typed.value.trim().is_empty()) else {
+        return Health::default();
     };
-    desk.problems.add(typed.error(format!("config: invalid metrics_addr: {reason}")));
-    None
+    match address::parse(&typed.value) {
+        Ok(address) => Health { address, is_default: false },
+        Err(error) => {
+            // The space before the colon is Pomerium's.
+            desk.problems.add(typed.error(format!("config : invalid health_check_addr : {}", reason(error))));
+            Health::default()
+        }
+    }
+}
+
+fn reason(error: AddressError) -> &'static str {
+    match error {
+        AddressError::Form => "expected host:port",
+        AddressError::Port => "port must be a number",
+        AddressError::Range => "expected positive port number",
+    }
+}
+
+/// `admin_socket`: an absolute path that fits into an address (unix(7)).
+fn admin_socket(section: &Section, desk: &Desk) -> Option<PathBuf> {
+    let typed = section.admin_socket.as_ref().filter(|typed| !typed.value.trim().is_empty())?;
+    let path = Path::new(typed.value.trim());
+    if !path.is_absolute() || path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+        let expected = format!("expected an absolute path of at most {SOCKET_PATH_BYTES_MAX} bytes");
+        desk.problems.add(typed.error(format!("`admin_socket`: {expected}, found {:?}", typed.value)));
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+fn drain_notice(section: &Section, desk: &Desk) -> Duration {
+    let Some(typed) = &section.drain_notice else { return Duration::ZERO };
+    if typed.value > DRAIN_NOTICE_MAX {
+        let message = format!("`drain_notice`: at most {} s, found {:?}", DRAIN_NOTICE_MAX.as_secs(), typed.value);
+        desk.problems.add(typed.error(message));
+    }
+    typed.value.min(DRAIN_NOTICE_MAX)
 }
 
 fn proxy_protocol(section: &Section, desk: &Desk) -> Option<ProxyProtocol> {

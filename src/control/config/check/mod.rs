@@ -2,6 +2,7 @@
 
 mod access;
 mod address;
+mod admin;
 mod answer;
 mod certificates;
 mod from;

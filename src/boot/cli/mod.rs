@@ -3,12 +3,18 @@
 //! Pomerium's single-dash spellings (`-config`, `-version`) are taken as well, and a command line that names a
 //! configuration but no command means `run`. Help and usage errors are printed here; wrong usage exits with 2.
 
+mod local;
+mod remote;
+
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use local::{Console, Import};
+pub use remote::{Ask, Health, Image, Logs, Remote, Shown};
 
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::logging::Format;
@@ -20,7 +26,7 @@ Examples:
   vallum run --config /etc/vallum/config.yaml
 
 Exit codes: 0 done, 1 failed or invalid configuration, 2 wrong usage, 3 warnings under --strict,
-78 run cannot start with this configuration.";
+4 nobody answered, 78 run cannot start with this configuration.";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -40,10 +46,19 @@ Examples:
   vallum dev
   vallum dev --address 127.0.0.1:9443 --state-dir /tmp/vallum";
 
+const HEALTH_HELP: &str = "\
+Examples:
+  vallum health                            by the health port of this machine
+  vallum health -v -e config.databroker.build
+  vallum --host edge1:8444 --cert me.pem --key me.key --ca ca.pem health
+
+Exit codes: 0 healthy, 1 not, 4 nobody answered.";
+
 const VALIDATE_HELP: &str = "\
 Examples:
   vallum validate config.yaml
   vallum validate config.yaml --strict --format json
+  vallum --host edge1:8444 --cert me.pem --key me.key --ca ca.pem validate config.yaml
 
 Exit codes: 0 valid, 1 invalid, 3 valid but with warnings and --strict was given.";
 
@@ -52,8 +67,12 @@ Exit codes: 0 valid, 1 invalid, 3 valid but with warnings and --strict was given
 pub enum Command {
     Run(Run),
     Dev(Dev),
-    Validate(Validate),
+    Validate(Remote, Validate),
     Version(Version),
+    Health(Remote, Health),
+    Ask(Remote, Ask),
+    Import(Import),
+    Console(Console),
 }
 
 /// Serve.
@@ -142,6 +161,8 @@ pub enum ReportFormat {
 struct Line {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Debug, Subcommand)]
@@ -157,15 +178,37 @@ enum Verb {
     Validate(Validate),
     /// Print the version and the source revision
     Version(Version),
+    /// Ask whether a running process is healthy
+    #[command(after_help = HEALTH_HELP)]
+    Health(Health),
+    /// Take the configuration from a config disk (vallum.yaml, or NoCloud's user-data) and keep it on this machine
+    ImportConfig(Import),
+    /// Draw address, health, version and last error on this terminal
+    Console(Console),
+    #[command(flatten)]
+    Ask(Ask),
 }
 
-impl From<Verb> for Command {
-    fn from(verb: Verb) -> Command {
+impl Line {
+    /// What was meant; else why it makes no sense.
+    fn meaning(self) -> Result<Command, clap::Error> {
+        let Line { verb, remote } = self;
+        let is_remote = remote.is_given();
+        let is_whole = remote.host.is_none() || (remote.cert.is_some() && remote.key.is_some() && remote.ca.is_some());
+        let refuse = |message: &str| Err(Line::command().error(clap::error::ErrorKind::ArgumentConflict, message));
         match verb {
-            Verb::Run(run) => Command::Run(run),
-            Verb::Dev(dev) => Command::Dev(dev),
-            Verb::Validate(validate) => Command::Validate(validate),
-            Verb::Version(version) => Command::Version(version),
+            _ if !is_whole => refuse("`--host` needs `--cert`, `--key` and `--ca`"),
+            Verb::Run(_) | Verb::Dev(_) | Verb::Version(_) | Verb::ImportConfig(_) if is_remote => {
+                refuse("this command asks no running process: `--host`, `--socket` and what belongs to them do not fit")
+            }
+            Verb::Run(run) => Ok(Command::Run(run)),
+            Verb::Dev(dev) => Ok(Command::Dev(dev)),
+            Verb::Validate(validate) => Ok(Command::Validate(remote, validate)),
+            Verb::Version(version) => Ok(Command::Version(version)),
+            Verb::Health(health) => Ok(Command::Health(remote, health)),
+            Verb::ImportConfig(import) => Ok(Command::Import(import)),
+            Verb::Console(console) => Ok(Command::Console(console.beside(remote.socket))),
+            Verb::Ask(ask) => Ok(Command::Ask(remote, ask)),
         }
     }
 }
@@ -179,8 +222,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCo
     for old in rewritten {
         eprintln!("warning: `-{old}` is an old spelling, use `--{old}`");
     }
-    match Line::try_parse_from(args) {
-        Ok(line) => Ok(line.verb.into()),
+    match Line::try_parse_from(args).and_then(Line::meaning) {
+        Ok(command) => Ok(command),
         Err(error) => {
             // Nothing can be done about a closed terminal.
             let _ = error.print();
@@ -251,92 +294,4 @@ pub fn definition() -> clap::Command {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(line: &[&str]) -> Result<Command, clap::error::ErrorKind> {
-        let args = std::iter::once("vallum").chain(line.iter().copied()).map(OsString::from).collect();
-        Line::try_parse_from(modernize(args).0).map(|line| line.verb.into()).map_err(|e| e.kind())
-    }
-
-    fn run(config: Option<&str>, log_format: LogFormat) -> Command {
-        Command::Run(Run { config: config.map(PathBuf::from), managed: false, log_format })
-    }
-
-    #[test]
-    fn definition_is_sound() {
-        definition().debug_assert();
-    }
-
-    #[test]
-    fn every_spelling_of_run() {
-        let json = LogFormat::Json;
-        for line in [
-            &["run", "--config", "f"][..],
-            &["run", "-config", "f"],
-            &["run", "-config=f"],
-            &["run", "--config=f"],
-            &["run", "-c", "f"],
-            &["-config", "f"],
-            &["-config=f"],
-            &["--config", "f"],
-            &["--config=f"],
-            &["-c", "f"],
-        ] {
-            assert_eq!(parsed(line), Ok(run(Some("f"), json)), "{line:?}");
-        }
-        assert_eq!(parsed(&["run"]), Ok(run(None, json)));
-        assert_eq!(parsed(&["--log-format", "text"]), Ok(run(None, LogFormat::Text)));
-        assert_eq!(parsed(&["-config", "f", "--log-format=text"]), Ok(run(Some("f"), LogFormat::Text)));
-    }
-
-    #[test]
-    fn a_rewritten_option_is_told_once() {
-        let line = ["vallum", "-config", "f", "--config", "-configx", "--", "-version"].map(OsString::from).to_vec();
-        let (line, rewritten) = modernize(line);
-        assert_eq!(rewritten, ["config"]);
-        assert_eq!(line, ["vallum", "run", "--config", "f", "--config", "-configx", "--", "-version"]);
-    }
-
-    #[test]
-    fn dev_stays_on_loopback() {
-        let dev = |address: &str| Ok(Command::Dev(Dev { address: address.parse().unwrap(), state_dir: None }));
-        assert_eq!(parsed(&["dev"]), dev("127.0.0.1:8443"));
-        assert_eq!(parsed(&["dev", "--address", "[::1]:0"]), dev("[::1]:0"));
-        for bad in ["0.0.0.0:8443", "192.0.2.1:1", "[::]:1", "localhost:1", "127.0.0.1", "127.0.0.1:99999", ""] {
-            assert_eq!(parsed(&["dev", "--address", bad]), Err(clap::error::ErrorKind::ValueValidation), "{bad}");
-        }
-    }
-
-    #[test]
-    fn validate_and_version() {
-        assert_eq!(
-            parsed(&["validate", "f", "--strict", "--format", "json"]),
-            Ok(Command::Validate(Validate { file: "f".into(), strict: true, format: ReportFormat::Json }))
-        );
-        assert_eq!(parsed(&["version", "--json"]), Ok(Command::Version(Version { json: true })));
-        assert_eq!(parsed(&["-version"]), Err(clap::error::ErrorKind::DisplayVersion));
-        let printed: serde_json::Value = serde_json::from_str(&version_text(true)).unwrap();
-        assert_eq!(printed["version"], VERSION);
-        assert!(version_text(false).starts_with("vallum "));
-    }
-
-    #[test]
-    fn wrong_usage_is_refused() {
-        use clap::error::ErrorKind::*;
-        assert_eq!(parsed(&[]), Err(DisplayHelpOnMissingArgumentOrSubcommand));
-        assert_eq!(parsed(&["serve"]), Err(InvalidSubcommand));
-        assert_eq!(parsed(&["validate"]), Err(MissingRequiredArgument));
-        assert_eq!(parsed(&["run", "--log-format", "xml"]), Err(InvalidValue));
-        assert!(parsed(&["run", "-configuration", "f"]).is_err());
-        assert_eq!(parsed(&["-config"]), Err(InvalidValue));
-    }
-
-    #[test]
-    fn hostile_bytes_are_no_panic() {
-        use std::os::unix::ffi::OsStringExt;
-        let line = vec!["vallum".into(), OsString::from_vec(b"-config=\xff\xfe".to_vec())];
-        let (line, _) = modernize(line);
-        assert!(matches!(Line::try_parse_from(line).unwrap().verb, Verb::Run(Run { config: Some(_), .. })));
-    }
-}
+mod tests;

@@ -1,0 +1,53 @@
+//! The other end of the admin API: verbs of the command line that ask a running process, here or elsewhere.
+
+mod ask;
+mod show;
+mod transport;
+mod verbs;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::cli::{Ask, Health, Remote, Validate};
+use ask::{Asking, ClientError};
+use transport::Target;
+
+/// The process that was asked could not be reached (or did not answer in its terms).
+const UNREACHABLE: u8 = 4;
+
+/// Asks what the command line asks: 0 done or healthy, 1 not, 4 nobody answered.
+pub fn run(remote: &Remote, ask: &Ask) -> ExitCode {
+    end(Target::choose(remote).and_then(|target| Asking::new(target)?.verb(ask)))
+}
+
+/// What the process behind a local socket says of itself; `None` when there is none.
+pub fn status(socket: &Path) -> Option<serde_json::Value> {
+    let asking = Asking::new(Target::Local(socket.to_owned())).ok()?;
+    Some(asking.ask(hyper::Method::GET, "/v1/status", bytes::Bytes::new()).ok()?.1)
+}
+
+/// `vallum health`: by the health port, or by the admin API where one is named.
+pub fn health(remote: &Remote, wanted: &Health) -> ExitCode {
+    let target = if remote.is_given() { Target::choose(remote) } else { Ok(Target::Plain(wanted.address)) };
+    end(target.and_then(|target| Asking::new(target)?.health(wanted)))
+}
+
+/// `vallum validate` of a local file by the process elsewhere.
+pub fn validate(remote: &Remote, wanted: &Validate) -> ExitCode {
+    end(Target::choose(remote).and_then(|target| Asking::new(target)?.validate(wanted)))
+}
+
+fn end(outcome: Result<bool, ClientError>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error @ ClientError::File(..)) => {
+            eprintln!("vallum: {error}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("vallum: {error}");
+            ExitCode::from(UNREACHABLE)
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A managed service without a configuration: serves the set-up page until it is given one, then ends, to be started with
+//! it.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+
+use super::console_line::{self, Priority};
+use super::folders::Folders;
+use super::launch::control_runtime;
+use super::managed::import;
+use super::signals::{Signal, Signals};
+use super::sockets::{self, Sockets};
+use super::{report, sandbox, systemd};
+use crate::control::config;
+use crate::control::health::{Health, probes};
+use crate::control::setup::{self, Accepted, Identity, Setup, Token};
+use crate::link::board::Board;
+use crate::telemetry::logging::{self, Format, Level};
+
+/// Where the token is for `vallum console`, in the runtime folder; this user and root may read it.
+pub const NOTE: &str = "setup";
+/// An address to which nothing is sent: what would be its source is how the network sees this machine (RFC 5737).
+const FAR: &str = "192.0.2.1:9";
+
+/// Serves the page. 0: a configuration is stored, and the service manager starts the service with it; or it was stopped.
+pub fn run(state: &Path, folders: &Folders, format: Format) -> ExitCode {
+    // Addresses may come from the environment.
+    let loaded = match config::load(None, &report::environment(), 1) {
+        Ok(loaded) => loaded,
+        Err(problems) => return report::refuse(&problems.list),
+    };
+    let sockets = sockets::open(&loaded.plan.listener, folders);
+    let sandbox = sandbox::enter(&folders.writable());
+    let guard = logging::init(Level::Info, format);
+    sandbox.tell();
+    let code = match sockets.and_then(|sockets| serve(sockets, state, folders)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "cannot go on");
+            eprintln!("vallum: {error:#}");
+            ExitCode::FAILURE
+        }
+    };
+    drop(guard);
+    code
+}
+
+fn serve(sockets: Sockets, state: &Path, folders: &Folders) -> anyhow::Result<()> {
+    sockets.settle();
+    // There is nothing to ask yet, and who connects shall see that at once.
+    drop(sockets.admin);
+    let runtime = control_runtime()?;
+    let _inside = runtime.enter();
+    let mut signals = Signals::listen().context("cannot receive signals")?;
+    let address = reachable(sockets.main.address()?);
+    let identity = Arc::new(Identity::make(&[address.ip()])?);
+    let (accepted, inbox) = mpsc::channel(1);
+    let setup = Arc::new(Setup { token: Token::random(), environment: report::environment(), accepted });
+    if let Some(group) = sockets.health {
+        // It lives and is not ready: nobody shall send clients here.
+        let health = Arc::new(Health::new(Board::new(0)));
+        let listener = group.into_async()?;
+        runtime.spawn(async move { probes::serve(listener, health).await });
+    }
+    for socket in sockets.main.listeners {
+        socket.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(socket)?;
+        let (identity, setup) = (identity.clone(), setup.clone());
+        runtime.spawn(async move { setup::serve(listener, &identity, setup).await });
+    }
+    tell(address, &setup.token, &identity, folders);
+    runtime.block_on(async {
+        tokio::select! {
+            () = store_one(inbox, state) => tracing::info!("a configuration was stored; the set-up ends"),
+            () = stopped(&mut signals) => {}
+            () = feed() => {}
+        }
+    });
+    systemd::stopping();
+    runtime.shutdown_timeout(LINGER);
+    Ok(())
+}
+
+/// How long the last answer may take to leave.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Says on the console where the page is and what opens it. The token goes nowhere else: not into the log.
+fn tell(address: SocketAddr, token: &Token, identity: &Identity, folders: &Folders) {
+    let text = format!(
+        "no configuration; open https://{address}/ with the token {} (certificate SHA-256 {})",
+        token.shown(),
+        identity.fingerprint
+    );
+    console_line::say(Priority::Notice, &text);
+    if let Some(runtime) = &folders.runtime
+        && let Err(error) = super::managed::last_good::replace(&runtime.join(NOTE), text.as_bytes())
+    {
+        tracing::warn!(%error, "the console cannot be told the token");
+    }
+    tracing::info!(listener = "set-up", %address, "listening");
+    systemd::ready(&format!("no configuration; waiting for one at https://{address}/"));
+}
+
+/// Waits for a configuration that can be stored, and a little more for its answer to leave.
+async fn store_one(mut inbox: mpsc::Receiver<Accepted>, state: &Path) {
+    while let Some(Accepted { text, stored }) = inbox.recv().await {
+        let outcome = import::store(state, &text).map_err(|error| error.to_string());
+        let is_stored = outcome.is_ok();
+        if let Err(error) = &outcome {
+            tracing::error!(error, "the configuration could not be stored");
+        }
+        let _ = stored.send(outcome);
+        if is_stored {
+            tokio::time::sleep(LINGER).await;
+            return;
+        }
+    }
+}
+
+async fn stopped(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
+}
+
+/// Feeds the watchdog, when there is one, for as long as this thread goes on.
+async fn feed() {
+    let pause = sd_notify::watchdog_enabled().map(|limit| limit / 4);
+    loop {
+        match pause {
+            Some(pause) => {
+                systemd::watchdog();
+                tokio::time::sleep(pause).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The address to type: where the listener takes any, the one by which this machine reaches others.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let own = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect(FAR)?;
+        socket.local_addr()
+    });
+    SocketAddr::new(own.map_or(IpAddr::from([127, 0, 0, 1]), |own| own.ip()), address.port())
+}
