@@ -15,9 +15,12 @@ const ROUNDS: usize = 31;
 /// Criteria judged in a round, about.
 const JUDGED_PER_ROUND: usize = 200_000;
 
+/// Writes the criterion at a position.
+type Writer = fn(usize) -> Value;
+
 fn main() {
     println!("{:<34} {:>9} {:>14} {:>14} {:>14}", "policy", "criteria", "ns, uncached", "ns, cached", "ns, to settle");
-    let kinds: [(&str, fn(usize) -> Value); 3] =
+    let kinds: [(&str, Writer); 3] =
         [("on the session", on_session), ("on the request", on_request), ("half and half", half_and_half)];
     for (name, criterion) in kinds {
         for size in SIZES {
@@ -47,7 +50,7 @@ fn half_and_half(at: usize) -> Value {
 }
 
 /// All criteria fail, so that each of them is judged; the person is let in by a rule of its own.
-fn measure(name: &str, size: usize, criterion: fn(usize) -> Value) {
+fn measure(name: &str, size: usize, criterion: Writer) {
     let criteria: Vec<Value> = (0..size).map(criterion).collect();
     let document = json!([{ "allow": { "or": [{ "authenticated_user": true }] }, "deny": { "or": criteria } }]);
     let policy = Policy::compile(&Legacy::default(), Some(&document)).expect("a policy");
