@@ -26,7 +26,7 @@ use crate::control::health::{Health, Phase, probes};
 use crate::control::plain::Secured;
 use crate::control::{dns, identity, redirect, scrape};
 use crate::edge::gate::Gate;
-use crate::edge::tls;
+use crate::edge::tls::Tls;
 use crate::link;
 use crate::link::feed::Feed;
 use crate::net::{descriptors, driver};
@@ -132,7 +132,7 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
     if let Some(prepared) = dev {
         serve_development(prepared, feed.clone());
     }
-    let tls = tls::server_config(edge.feed.clone())?;
+    let tls = Arc::new(Tls::new(edge.feed.clone())?);
     let gate = Arc::new(Gate::new(descriptors));
     let shared = Shared { driver, tls, door: edge, metrics: metrics.clone(), gate };
     let workers = Workers::start(listener.workers, &sockets.main.listeners, &shared)?;

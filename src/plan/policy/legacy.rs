@@ -20,6 +20,9 @@ pub struct Legacy {
     pub lists: Lists,
     /// `sub_policies`.
     pub sub_policies: Vec<SubPolicy>,
+    /// Whoever shows no valid client certificate is refused, whatever the policy says: the route has terms for them, and
+    /// `downstream_mtls.enforcement` is not `policy`.
+    pub needs_certificate: bool,
 }
 
 /// Lists of who may pass.
@@ -67,6 +70,13 @@ impl Legacy {
                 }
             });
         }
+        Rule::new(Operator::Or, Place::default(), written)
+    }
+
+    /// Pomerium's default rule, `deny.or: [invalid_client_certificate]`.
+    pub(super) fn certificate_rule(&self) -> Option<Rule> {
+        let written = Written { criterion: Criterion::InvalidClientCertificate, place: Place::default() };
+        let written = if self.needs_certificate { vec![written] } else { Vec::new() };
         Rule::new(Operator::Or, Place::default(), written)
     }
 }

@@ -11,18 +11,20 @@ use super::super::text::{
 use super::super::written;
 use super::listener::on;
 use super::sub_policies;
+use crate::plan::client_certificate::{Enforcement, Terms};
 use crate::plan::policy::{Legacy, Lists, Policy, PolicyError, Step};
 
 /// The compiled policy; problems are collected.
-pub(super) fn policy(section: &Section, route: &Typed<()>, desk: &Desk) -> Option<Policy> {
+pub(super) fn policy(section: &Section, route: &Typed<()>, terms: Option<&Terms>, desk: &Desk) -> Option<Policy> {
     let mut documents = Vec::new();
-    let legacy = legacy(section, &mut documents, desk);
+    let mut legacy = legacy(section, &mut documents, desk);
     whitelists(section, &legacy, desk);
     if section.policy.is_none() && legacy == Legacy::default() {
         let message = "the route has no policy: nobody may pass";
         let help = "add a `policy`, or `allow_any_authenticated_user: true`";
         desk.problems.add(Finding::lint(Lint::NoPolicy, &route.spot, &route.path, message).help(help));
     }
+    legacy.needs_certificate = terms.is_some_and(|terms| terms.enforcement() != Enforcement::Policy);
     let document = match &section.policy {
         None => None,
         Some(typed) => Some(typed.with(document(typed, desk)?)),
@@ -59,6 +61,7 @@ fn legacy(section: &Section, documents: &mut Vec<Typed<Tree>>, desk: &Desk) -> L
             .as_ref()
             .map(|typed| sub_policies::read(typed, documents, desk))
             .unwrap_or_default(),
+        needs_certificate: false,
     }
 }
 

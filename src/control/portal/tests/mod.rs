@@ -64,6 +64,7 @@ fn plan_with(authenticate: Option<&str>, issuer: &str) -> Plan {
             drain_notice: std::time::Duration::ZERO,
             workers: 1,
         },
+        client_certificates: Default::default(),
         certificates: certificate::Index::default(),
         routes: Table::new(vec![
             route(HostRule::Exact("app.example".into()), None),
@@ -113,6 +114,7 @@ fn route(host: HostRule, port: Option<u16>) -> Route {
         from: From { url: "https://app.example".into(), host, port, default_port: 443 },
         path: PathRule::All,
         action: Action::Respond(Reply { status: 200, body: "".into() }),
+        client_terms: None,
         policy: Policy::default(),
         path_rewrite: None,
         host_rewrite: HostRewrite::Endpoint,
