@@ -4,12 +4,16 @@ import http.client
 import re
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urljoin, urlsplit
 
 REDIRECTS_MAX = 20
 ANSWER_SECONDS_MAX = 30
+# How long a connection is tried for, and how often.
+CONNECT_SECONDS_MAX = 60
+CONNECT_PAUSE_SECONDS = 0.5
 
 
 @dataclass
@@ -41,8 +45,7 @@ class Visitor:
         """One request, no redirect followed."""
         parts = urlsplit(url)
         line = http.client.HTTPConnection(parts.hostname, parts.port or 443, timeout=ANSWER_SECONDS_MAX)
-        plain = socket.create_connection(("127.0.0.1", parts.port or 443), ANSWER_SECONDS_MAX)
-        line.sock = self.tls.wrap_socket(plain, server_hostname=parts.hostname)
+        line.sock = self._connect(parts.hostname, parts.port or 443)
         fields = {"Accept": accept}
         if jar := "; ".join(f"{name}={value}" for (host, name), value in self.cookies.items() if host == parts.netloc):
             fields["Cookie"] = jar
@@ -56,6 +59,18 @@ class Visitor:
             self.cookies[(parts.netloc, name.strip())] = value
         line.close()
         return Answer(url, answer.status, answer.headers, body)
+
+    def _connect(self, host: str, port: int) -> ssl.SSLSocket:
+        """A connection whose handshake is done. On a busy machine HAProxy may hold its server for dead and close at once."""
+        until = time.monotonic() + CONNECT_SECONDS_MAX
+        while True:
+            try:
+                plain = socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS_MAX)
+                return self.tls.wrap_socket(plain, server_hostname=host)
+            except (ssl.SSLEOFError, ConnectionError, TimeoutError):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(CONNECT_PAUSE_SECONDS)
 
     def _follow(self, method: str, url: str, form: str | None, accept: str) -> Answer:
         for _ in range(REDIRECTS_MAX):

@@ -38,7 +38,8 @@ class Machine:
         self.command_line = ""
         self.forwards: list[tuple[int, int]] = []
         self.kernel: str | None = None
-        self.snapshot = False
+        # Whether the machine may start again by itself; otherwise a new start ends it, and so the test.
+        self.restarts = False
         self.process: subprocess.Popen | None = None
         self.began = 0.0
         if not (directory / "vars.fd").exists():
@@ -140,7 +141,7 @@ class Machine:
     def _platform(self) -> list[str]:
         return [
             "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MIB),
-            "-display", "none", "-nodefaults", "-no-reboot" if self.kernel else "-no-user-config", "-serial", "file:/build/console.log",
+            "-display", "none", "-nodefaults", "-no-user-config", *([] if self.restarts else ["-no-reboot"]), "-serial", "file:/build/console.log",
             "-qmp", "unix:/build/qmp,server=on,wait=off", "-device", "virtio-rng-pci", "-device", "virtio-balloon-pci,id=balloon", "-device", "i6300esb",
         ]  # fmt: skip
 

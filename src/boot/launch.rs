@@ -19,16 +19,18 @@ use super::signals::Signals;
 use super::sockets::{self, Group, Sockets};
 use super::workers::{Shared, Workers};
 use super::{cli, managed, report, sandbox, setup, systemd, watchdog};
-use crate::control::admin::{self, About, Office};
+use crate::control::admin::{self, About, Office, mutual_tls};
 use crate::control::config::{Loaded, Reloader};
 use crate::control::dev::{self, Prepared};
 use crate::control::health::{Health, Phase, probes};
+use crate::control::plain::Secured;
 use crate::control::{dns, identity, redirect, scrape};
 use crate::edge::gate::Gate;
-use crate::edge::tls;
+use crate::edge::tls::Tls;
 use crate::link;
 use crate::link::feed::Feed;
 use crate::net::{descriptors, driver};
+use crate::plan::listener::Admin;
 use crate::telemetry::logging::{self, Format, Level, Ring};
 use crate::telemetry::metrics::Catalogue;
 
@@ -130,7 +132,7 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
     if let Some(prepared) = dev {
         serve_development(prepared, feed.clone());
     }
-    let tls = tls::server_config(edge.feed.clone())?;
+    let tls = Arc::new(Tls::new(edge.feed.clone())?);
     let gate = Arc::new(Gate::new(descriptors));
     let shared = Shared { driver, tls, door: edge, metrics: metrics.clone(), gate };
     let workers = Workers::start(listener.workers, &sockets.main.listeners, &shared)?;
@@ -139,17 +141,21 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
     runtime.spawn(watchdog::attend(health.clone()));
     health.enter(Phase::Running);
     let (reloads, requests) = mpsc::channel(admin::RELOADS_MAX);
+    let about = About {
+        address: address.to_string(),
+        driver: driver.name(),
+        workers: listener.workers,
+        configuration: reloader.source(),
+        started: Instant::now(),
+    };
+    let environment = report::environment();
+    let office = Office { about, health: health.clone(), feed: feed.clone(), log, reloads, environment };
+    let office = Arc::new(office);
     if let Some((path, socket)) = sockets.admin {
-        let about = About {
-            address: address.to_string(),
-            driver: driver.name(),
-            workers: listener.workers,
-            configuration: reloader.source(),
-            started: Instant::now(),
-        };
-        let environment = report::environment();
-        let office = Office { about, health: health.clone(), feed: feed.clone(), log, reloads, environment };
-        serve_admin(&path, socket, Arc::new(office))?;
+        serve_admin(&path, socket, office.clone())?;
+    }
+    if let (Some(group), Some(admin)) = (sockets.remote, &listener.admin) {
+        serve_remote_admin(group, admin, office)?;
     }
     let keeping = Keeping::begin(kept, text, refused, &metrics, &health)?;
     let reloading = Reloading { reloader, feed, metrics, resolver, health, keeping };
@@ -214,8 +220,15 @@ fn serve_probes(group: Group, health: Arc<Health>) -> anyhow::Result<()> {
 
 fn serve_admin(path: &Path, socket: UnixListener, office: Arc<Office>) -> anyhow::Result<()> {
     let listener = tokio::net::UnixListener::from_std(socket)?;
-    tracing::info!(listener = "admin", path = %path.display(), "listening");
+    tracing::info!(listener = "admin socket", path = %path.display(), "listening");
     tokio::spawn(async move { admin::serve(listener, office).await });
+    Ok(())
+}
+
+fn serve_remote_admin(group: Group, admin: &Admin, office: Arc<Office>) -> anyhow::Result<()> {
+    let acceptor = mutual_tls::acceptor(office.feed.clone(), &admin.authorities)?;
+    let entrance = Secured::new(listening(group)?, acceptor);
+    tokio::spawn(async move { admin::serve(entrance, office).await });
     Ok(())
 }
 

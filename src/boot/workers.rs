@@ -9,9 +9,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::Context;
-use rustls::ServerConfig;
 
 use crate::edge::gate::Gate;
+use crate::edge::tls::Tls;
 use crate::edge::worker::{self, Setup};
 use crate::link::EdgeDoor;
 use crate::net::affinity;
@@ -29,7 +29,7 @@ pub struct Workers {
 pub struct Shared {
     pub driver: Driver,
     pub door: EdgeDoor,
-    pub tls: Arc<ServerConfig>,
+    pub tls: Arc<Tls>,
     pub metrics: Arc<Catalogue>,
     pub gate: Arc<Gate>,
 }

@@ -62,6 +62,8 @@ fn facts<'e>(worker: &Worker, exchange: &'e Exchange, decoded: &'e str) -> Facts
         method: exchange.method(),
         path: decoded,
         source: exchange.source,
+        certificate: exchange.client.certificate.as_ref().map(|shown| &shown.leaf),
+        standing: exchange.standing,
         now: worker.clock.unix(),
         mcp: exchange.message.fact(),
         cors_preflight: exchange.method() == "OPTIONS"

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::client_certificate::Shown;
 use super::codec::h2::Protocol;
 use super::session::Known;
 use super::websocket::handshake::Key;
@@ -12,6 +13,7 @@ use crate::http::authority::Authority;
 use crate::http::fields::FieldKind;
 use crate::http::framing::BodyLength;
 use crate::http::head::{RequestHead, Span};
+use crate::plan::client_certificate::Standing;
 use crate::plan::policy::mcp::{self, Mcp};
 use crate::plan::route::Route;
 use crate::plan::route::upgrades::WEBSOCKET;
@@ -28,6 +30,10 @@ pub struct Client {
     /// The name that the TLS handshake asked for (SNI, RFC 6066 section 3), in lower case without a last dot. It grants
     /// nothing by itself.
     pub server_name: Option<Rc<str>>,
+    /// The handshake asked for a client certificate.
+    pub was_asked: bool,
+    /// The certificate that was shown, valid or not.
+    pub certificate: Option<Rc<Shown>>,
 }
 
 impl Client {
@@ -59,6 +65,8 @@ pub struct Exchange {
     pub request_id: Box<str>,
     /// The position of its route in the plan, once one is chosen.
     pub route_index: Option<usize>,
+    /// How the client's certificate stands to the terms of the route.
+    pub standing: Standing,
     pub session: Presented,
     /// What is asked of an MCP server, where it was looked for.
     pub message: Message,
@@ -192,6 +200,7 @@ impl Exchange {
             normal: Normal::empty(),
             request_id: "".into(),
             route_index: None,
+            standing: Standing::default(),
             session: Presented::default(),
             message: Message::default(),
             answer: Answer { status: 0, source: Source::Internal, details: "", size: 0 },

@@ -29,6 +29,8 @@ pub enum Failure {
     Credentials,
     NoHost,
     NoPath,
+    /// The host asks other certificates of its clients than this connection's client was asked.
+    Misdirected,
     /// Nobody is signed in; the location starts the sign-in.
     SignIn(String),
     /// Somebody is signed in, but by no known device; the location shows what can be done.
@@ -140,6 +142,12 @@ impl Failure {
                 (400, Source::BadRequest, "authorization", "the request has more than one Authorization".into())
             }
             F::NoHost => (404, Source::NoRoute, "route_not_found", "no route serves this host".into()),
+            F::Misdirected => (
+                421,
+                Source::BadRequest,
+                "misdirected_request",
+                "this host asks for other client certificates than this connection's; connect to it anew".into(),
+            ),
             F::NoPath => (404, Source::NoRoute, "route_not_found", "no route of this host serves this path".into()),
             F::SignIn(_) => (302, Source::AuthRedirect, "sign_in", "".into()),
             F::ShowDevice(_) => (302, Source::AuthRedirect, "show_device", "".into()),
@@ -204,8 +212,8 @@ impl Failure {
         Meaning { status, source, slug, text }
     }
 
-    /// Whether the connection ends: what follows on it may not be understood as it is meant, or comes from somebody who
-    /// just sent what no honest client sends.
+    /// Whether the connection ends: what follows on it may not be understood as it is meant, belongs on another one, or
+    /// comes from somebody who just sent what no honest client sends.
     pub fn closes(&self) -> bool {
         use Failure as F;
         matches!(
@@ -214,6 +222,7 @@ impl Failure {
                 | F::HeadTimeout
                 | F::Http10
                 | F::Framing(_)
+                | F::Misdirected
                 | F::Host(_)
                 | F::Target(_)
                 | F::Path(_)

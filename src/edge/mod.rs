@@ -7,6 +7,7 @@ pub mod authorize;
 pub mod balance;
 pub mod body;
 pub mod buffers;
+pub mod client_certificate;
 pub mod clock;
 pub mod codec;
 pub mod deadline;

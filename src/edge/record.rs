@@ -2,7 +2,8 @@
 
 use super::exchange::Exchange;
 use crate::http::fields::FieldKind;
-use crate::telemetry::access_log::{self, Record};
+use crate::plan::client_certificate::{Leaf, Names};
+use crate::telemetry::access_log::{self, ClientCertificate, Record};
 
 /// Counts and logs the exchange.
 pub fn write(exchange: &Exchange) {
@@ -20,6 +21,16 @@ pub fn write(exchange: &Exchange) {
     let upstream = exchange.upstream.map(|address| address.to_string());
     // The query of a referer may hold secrets, as our own query may.
     let referer = text(FieldKind::Referer).split('?').next().unwrap_or_default();
+    let shown = exchange.client.certificate.as_deref().map(|shown| &shown.leaf);
+    let names: Vec<String> = shown.map(names).unwrap_or_default();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let fingerprint = shown.map(Leaf::fingerprint_hex).unwrap_or_default();
+    let client_certificate = shown.map(|leaf| ClientCertificate {
+        issuer: &leaf.issuer,
+        subject: &leaf.subject,
+        names: &names,
+        fingerprint: &fingerprint,
+    });
     access_log::write(&Record {
         method: exchange.method(),
         authority: exchange.host(),
@@ -36,5 +47,13 @@ pub fn write(exchange: &Exchange) {
         source: answer.source,
         route: route.map_or("", |route| &route.name),
         upstream: upstream.as_deref().unwrap_or_default(),
+        client_certificate,
     });
+}
+
+/// The alternative names of a certificate, each with its kind in front.
+fn names(leaf: &Leaf) -> Vec<String> {
+    let Names { dns, email, uri, ip_address, .. } = &leaf.names;
+    let kinds = [("DNS", dns), ("email", email), ("URI", uri), ("IP Address", ip_address)];
+    kinds.iter().flat_map(|(kind, names)| names.iter().map(move |name| format!("{kind}:{name}"))).collect()
 }

@@ -214,6 +214,11 @@ fn advice(failure: &Failure) -> Option<&'static str> {
         }
         Source::NoRoute => Some("Look for a typing error in the address, or ask whoever gave it to you."),
         Source::BadRequest => Some("Go back and try another way. If a link led here, tell whoever made it."),
+        // Browsers ask once and remember the choice, until they are started again.
+        Source::AuthDeny if matches!(failure, Failure::Denied { status: 495, .. }) => Some(
+            "Start the browser again and choose a certificate that whoever runs this service gave you. If you have none, \
+             ask for one and mention the request id.",
+        ),
         Source::AuthDeny if matches!(failure, Failure::Denied { .. }) => {
             Some("Sign in as somebody who may, or ask for access and mention the request id.")
         }

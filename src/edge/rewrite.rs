@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::client_certificate::valid_leaf;
 use super::exchange::Exchange;
 use super::failure::Failure;
 use super::session::own_credentials;
@@ -13,6 +14,7 @@ use crate::http::authority;
 use crate::http::cookie;
 use crate::http::fields::{self, FieldKind, value_is_clean};
 use crate::http::path;
+use crate::plan::client_certificate::Leaf;
 use crate::plan::field_rules::Underscores;
 use crate::plan::route::Route;
 use crate::plan::route::action::{Asked, Redirect};
@@ -129,6 +131,12 @@ pub fn expand(exchange: &Exchange, template: &Template, vouched: Option<&[u8]>, 
             Part::Text(text) => out.extend_from_slice(text.as_bytes()),
             Part::Assertion => out.extend_from_slice(vouched.map(vouch::assertion).unwrap_or_default()),
             Part::Field(name) => push_field(exchange, name, out),
+            Part::CertificateFingerprint => {
+                let leaf = valid_leaf(exchange).map(Leaf::fingerprint_hex);
+                out.extend_from_slice(leaf.unwrap_or_default().as_bytes());
+            }
+            Part::CertificateDnsNames => push_names(valid_leaf(exchange).map(|leaf| &*leaf.names.dns), out),
+            Part::CertificateEmails => push_names(valid_leaf(exchange).map(|leaf| &*leaf.names.email), out),
         }
         if out.len() - start > EXPANDED_BYTES_MAX {
             out.truncate(start);
@@ -138,6 +146,15 @@ pub fn expand(exchange: &Exchange, template: &Template, vouched: Option<&[u8]>, 
     // Every part was looked at where it came from; a line must not end early even if one was not.
     if !value_is_clean(&out[start..]) {
         out.truncate(start);
+    }
+}
+
+fn push_names(names: Option<&[Box<str>]>, out: &mut Vec<u8>) {
+    for (position, name) in names.into_iter().flatten().enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(name.as_bytes());
     }
 }
 

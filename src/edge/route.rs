@@ -1,5 +1,6 @@
 //! Chooses the route: once. Its identity is carried in the exchange from here on and never looked up again.
 
+use super::client_certificate;
 use super::exchange::Exchange;
 use super::failure::Failure;
 use crate::plan::route::{Action, Found};
@@ -26,10 +27,11 @@ pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
     let port = exchange.normal.authority.port;
     let is_authenticate = plan.identity.is_authenticate_host(exchange.host());
     if is_authenticate {
-        return Ok(Way::Portal);
+        return if client_certificate::fits(exchange) { Ok(Way::Portal) } else { Err(Failure::Misdirected) };
     }
     match plan.routes.find(exchange.host(), port, exchange.path()) {
         Found::NoHost => Err(Failure::NoHost),
+        _ if !client_certificate::fits(exchange) => Err(Failure::Misdirected),
         _ if is_own_page(exchange.path(), plan.identity.authenticate.is_none()) => Ok(Way::Portal),
         Found::NoPath => Err(Failure::NoPath),
         Found::Route(route) => {

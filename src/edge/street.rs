@@ -13,9 +13,10 @@ use super::codec::mux::{self, Arrived, Asked};
 use super::exchange::{Client, Exchange};
 use super::failure::Failure;
 use super::route::Way;
-use super::wire::{self, Handshake, Reader, Session, TlsError, Writer};
+use super::tls::Failed;
+use super::wire::{self, Reader, TlsError, Writer};
 use super::worker::{Held, Worker};
-use super::{accept, authorize, message, portal, record, relay, respond, route, sanitize, session};
+use super::{accept, authorize, client_certificate, message, portal, record, relay, respond, route, sanitize, session};
 use crate::edge::deadline::Deadline;
 use crate::edge::preface;
 use crate::http::head::RequestHead;
@@ -106,21 +107,30 @@ async fn open(
     }
     let secure = !plan.listener.insecure;
     let codec = plan.listener.codec;
-    let (mut is_h2, mut server_name) = (false, None);
+    let mut is_h2 = false;
+    let mut who = Client { address, secure, server_name: None, was_asked: false, certificate: None };
     let mut inbox = early;
     if secure {
         let early = std::mem::take(&mut inbox);
-        match secured(worker, &mut reader, &mut writer, early).await {
+        match worker.tls.accept(&plan, &mut reader, &mut writer, early, worker.clock.unix()).await {
             Ok(agreed) => {
                 worker.cells.tls_handshake(agreed.version, "ok");
-                (is_h2, server_name) = (agreed.is_h2, agreed.server_name);
+                is_h2 = agreed.is_h2;
+                (who.server_name, who.was_asked) = (agreed.server_name, agreed.was_asked);
+                who.certificate = agreed.certificate;
             }
-            Err(error) => {
+            Err(Failed { error, server_name }) => {
                 let is_late = deadline.fired();
                 let result = if is_late { "timeout" } else { tls_result(&error) };
                 let cause = if is_late { late(worker, "tls_handshake_timeout") } else { result };
                 worker.cells.tls_handshake("none", result);
-                tracing::info!(ip = %address.ip(), cause, "downstream-transport-failure-reason" = %error, "listener connection failure");
+                tracing::info!(
+                    ip = %address.ip(),
+                    cause,
+                    "tls-sni-hostname" = server_name.as_deref(),
+                    "downstream-transport-failure-reason" = %error,
+                    "listener connection failure"
+                );
                 return None;
             }
         }
@@ -128,8 +138,7 @@ async fn open(
     }
     deadline.clear_read();
     deadline.clear_write();
-    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    let who = Client { address, secure, server_name };
+    who.address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let may_be_h2 = !secure && codec == Codec::Auto;
     let is_h2 = is_h2 || codec == Codec::Http2;
     Some((Connection { reader, writer, deadline, inbox, who, may_be_h2 }, is_h2))
@@ -141,17 +150,12 @@ fn late(worker: &Worker, limit: &'static str) -> &'static str {
     limit
 }
 
-async fn secured(
-    worker: &Worker,
-    reader: &mut Reader,
-    writer: &mut Writer,
-    early: Vec<u8>,
-) -> Result<Handshake, TlsError> {
-    let session = Session::server(worker.tls.clone())?;
-    wire::handshake(reader, writer, session, early).await
-}
-
 fn tls_result(error: &TlsError) -> &'static str {
+    if let TlsError::Protocol(error) = error
+        && let Some(flaw) = client_certificate::flaw_of(error)
+    {
+        return flaw.slug();
+    }
     match error {
         TlsError::Protocol(rustls::Error::AlertReceived(_)) => "alert",
         TlsError::Protocol(_) | TlsError::Oversize(_) | TlsError::Exhausted => "protocol",
@@ -221,6 +225,7 @@ async fn pass(worker: &Rc<Worker>, client: &mut Speaker<'_>, exchange: &mut Exch
             Box::pin(portal::visit(worker, client, exchange)).await
         }
         Way::Upstream | Way::Answer => {
+            client_certificate::judge(exchange, worker.clock.unix());
             if exchange.route().is_some_and(Route::asks_who) && !session::recall(worker, exchange) {
                 Box::pin(session::identify(worker, exchange)).await?;
             }

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustls::ServerConfig;
-
 use super::balance::Turns;
 use super::buffers::Buffers;
 use super::clock::Clock;
@@ -17,6 +15,7 @@ use super::deadline::Deadlines;
 use super::gate::Gate;
 use super::request_id::RequestIds;
 use super::session::Sessions;
+use super::tls::Tls;
 use super::upstream::h2::Shared;
 use super::upstream::pool::Pool;
 use super::vouch::Assertions;
@@ -44,7 +43,7 @@ pub struct Setup {
     /// Each is accepted on by this worker; others may accept on the same socket.
     pub listeners: Vec<std::net::TcpListener>,
     pub door: EdgeDoor,
-    pub tls: Arc<ServerConfig>,
+    pub tls: Arc<Tls>,
     pub metrics: Arc<Catalogue>,
     /// The same one for all workers.
     pub gate: Arc<Gate>,
@@ -57,7 +56,7 @@ pub struct Worker {
     pub index: usize,
     pub driver: Driver,
     pub door: EdgeDoor,
-    pub tls: Arc<ServerConfig>,
+    pub tls: Arc<Tls>,
     pub clock: Clock,
     pub deadlines: Deadlines,
     /// HTTP/2 connections, which must be told when the worker drains.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use rustls_pki_types::CertificateDer;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
@@ -23,10 +24,20 @@ pub struct Listener {
     pub health: Health,
     /// `drain_notice` (ours): from the moment when the health port says "not ready" to the last accept.
     pub drain_notice: std::time::Duration,
+    /// The admin API over mutual TLS; `None` when off.
+    pub admin: Option<Admin>,
     /// `admin_socket` (ours): the local socket of the admin API; `None`: where the service manager says.
     pub admin_socket: Option<PathBuf>,
     /// `workers`: data-plane threads, 1 to 1024.
     pub workers: usize,
+}
+
+/// `admin_address` and `admin_client_ca_file` (both ours).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    pub address: SocketAddr,
+    /// Whose certificates are believed.
+    pub authorities: Vec<CertificateDer<'static>>,
 }
 
 /// Where the health port is.

@@ -4,6 +4,7 @@
 //! `link` publishes it, `edge` consults it.
 
 pub mod certificate;
+pub mod client_certificate;
 pub mod cluster;
 pub mod field_rules;
 pub mod identity;
@@ -24,6 +25,8 @@ pub struct Plan {
     pub checksum: u64,
     pub listener: listener::Listener,
     pub certificates: certificate::Index,
+    /// Which clients are asked for a certificate, and on which terms.
+    pub client_certificates: client_certificate::Index,
     pub routes: route::Table,
     pub identity: identity::Identity,
     pub timeouts: timeouts::Timeouts,

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::logging::Object;
+
 /// What is known about a request when it is over. Nothing here is formatted before it is needed.
 #[derive(Debug, Clone)]
 pub struct Record<'a> {
@@ -26,6 +28,19 @@ pub struct Record<'a> {
     pub route: &'a str,
     /// The endpoint that answered; empty when none did.
     pub upstream: &'a str,
+    /// What the client's certificate says, when it showed one, valid or not.
+    pub client_certificate: Option<ClientCertificate<'a>>,
+}
+
+/// A client certificate, as Pomerium's log tells of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientCertificate<'a> {
+    pub issuer: &'a str,
+    pub subject: &'a str,
+    /// Each with its kind in front, as OpenSSL writes them: `DNS:a.example`, `email:a@example`.
+    pub names: &'a [&'a str],
+    /// SHA-256, hexadecimal; ours.
+    pub fingerprint: &'a str,
 }
 
 /// Who made the answer.
@@ -86,8 +101,22 @@ impl Source {
     }
 }
 
+impl ClientCertificate<'_> {
+    fn members(&self) -> [(&'static str, &[&str]); 4] {
+        use std::slice::from_ref;
+        [
+            ("issuer", from_ref(&self.issuer)),
+            ("subject", from_ref(&self.subject)),
+            ("subjectAltName[]", self.names),
+            ("fingerprint", from_ref(&self.fingerprint)),
+        ]
+    }
+}
+
 /// Writes the line; `/ping` and `/healthz` only at debug. Never blocks: a full log queue drops the line and counts it.
 pub fn write(record: &Record<'_>) {
+    let certificate = record.client_certificate.as_ref().map(ClientCertificate::members);
+    let certificate = certificate.as_ref().map(|members| tracing::field::display(Object(members)));
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -108,6 +137,7 @@ pub fn write(record: &Record<'_>) {
                 "response-code-details" = record.details,
                 source = record.source.label(),
                 route = record.route,
+                "client-certificate{}" = certificate.as_ref(),
                 "http-request"
             )
         };
@@ -148,7 +178,28 @@ mod tests {
             source: Source::Upstream,
             route: "app",
             upstream: "10.0.0.1:80",
+            client_certificate: None,
         }
+    }
+
+    #[test]
+    fn a_client_certificate_is_an_object() {
+        let shown = ClientCertificate {
+            issuer: "CN=ca",
+            subject: "CN=\u{1f}evil\u{1e}\"\u{1b}",
+            names: &["DNS:a.example", "email:a@example"],
+            fingerprint: "00",
+        };
+        let record = Record { client_certificate: Some(shown), ..record("/a") };
+        let lines = captured(Format::Json, Level::Info, || write(&record));
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(
+            line["client-certificate"],
+            json!({
+                "issuer": "CN=ca", "subject": "CN= evil \"\u{1b}", "fingerprint": "00",
+                "subjectAltName": ["DNS:a.example", "email:a@example"],
+            })
+        );
     }
 
     #[test]

@@ -7,9 +7,10 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::harness::certificates::{Authority, Leaf};
 use crate::harness::process::Process;
 use crate::harness::vallum::{HOST, SHARED_SECRET, and, clear, command, get, public_route, write_config};
-use crate::harness::{PATIENCE, Upstream, Vallum, wait_until};
+use crate::harness::{PATIENCE, Upstream, Vallum, Wire, wait_until};
 
 /// A process with an admin socket in its folder.
 fn start(upstream: &Upstream) -> Vallum {
@@ -127,7 +128,7 @@ fn a_dead_process_leaves_its_socket_to_the_next() {
     let file = write_config(folder.path(), &settings);
     let run = || {
         let mut process = Process::start("vallum", command().arg("run").arg("--config").arg(&file));
-        process.wait_for_line("the socket", |line| line.contains("\"listener\":\"admin\"").then_some(()));
+        process.wait_for_line("the socket", |line| line.contains("\"listener\":\"admin socket\"").then_some(()));
         process
     };
     let mut first = run();
@@ -136,4 +137,40 @@ fn a_dead_process_leaves_its_socket_to_the_next() {
     assert!(second.1.iter().any(|line| line.contains("another process serves it")), "{second:?}");
     first.kill_with_children();
     drop(run());
+}
+
+#[test]
+fn every_verb_works_the_same_over_mutual_tls() {
+    let (upstream, folder) = (Upstream::echo(), TempDir::new().unwrap());
+    let (servers, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
+    let server = servers.issue(folder.path(), "edge", &["edge.example.com"]);
+    let [mine, theirs] =
+        [(&clients, "me"), (&strangers, "them")].map(|(ca, name)| ca.issue(folder.path(), name, &[name]));
+    std::fs::create_dir(folder.path().join("clients")).unwrap();
+    let ca = clients.write_to(&folder.path().join("clients"));
+    let roots = servers.write_to(folder.path());
+    let more = json!({"certificates": [server.entry()], "admin_address": "127.0.0.1:0", "admin_client_ca_file": ca});
+    let vallum = Vallum::start_in(folder, and(clear(json!([public_route(HOST, json!(upstream.url()))])), more));
+    let host = vallum.listener("admin").to_string();
+    let ask = |leaf: &Leaf, name: &str, verb: &[&str]| {
+        let mut command = command();
+        command.args(["--host", &host, "--server-name", name]).arg("--ca").arg(&roots);
+        command.arg("--cert").arg(&leaf.cert).arg("--key").arg(&leaf.key).args(verb).output().unwrap()
+    };
+    let status = json_of(&ask(&mine, "edge.example.com", &["status", "--json"]));
+    assert_eq!(status["address"], vallum.address.to_string());
+    for verb in [&["health"][..], &["routes"], &["logs"], &["reload"], &["status"]] {
+        let output = ask(&mine, "edge.example.com", verb);
+        assert_eq!(output.status.code(), Some(0), "{verb:?} {output:?}");
+    }
+    for (leaf, name) in [(&theirs, "edge.example.com"), (&mine, "other.example.com")] {
+        let output = ask(leaf, name, &["status"]);
+        assert_eq!(output.status.code(), Some(4), "{name} {output:?}");
+    }
+    let anybody = Wire::tls_with(vallum.listener("admin"), "edge.example.com", servers.trusting_client());
+    let served = anybody.and_then(|mut wire| {
+        wire.try_send(get("edge.example.com", "/v1/status", ""))?;
+        wire.try_answer("GET")
+    });
+    assert!(served.is_err(), "without a certificate: {served:?}");
 }

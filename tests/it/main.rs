@@ -24,6 +24,7 @@ mod limits;
 mod load;
 mod managed;
 mod metrics;
+mod mtls;
 mod policy;
 mod proxy_protocol;
 mod routes;

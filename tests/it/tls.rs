@@ -154,3 +154,77 @@ fn upstreams_may_speak_tls_and_are_verified() {
     assert!(matches!(status("strict.example.com"), 502 | 503));
     assert_eq!(status("careless.example.com"), 200);
 }
+
+#[test]
+fn upstreams_may_ask_who_we_are() {
+    let behind = Upstream::echo();
+    let folder = TempDir::new().unwrap();
+    let (trusted, other) = (Authority::named("Trusted"), Authority::named("Other"));
+    let ca = trusted.write_to(folder.path());
+    let inner = Vallum::start(json!({
+        "routes": [public_route(HOST, json!(behind.url()))],
+        "downstream_mtls": {"ca_file": ca, "enforcement": "reject_connection"},
+    }));
+    let (good, bad) = (
+        trusted.client("edge", |_| {}).write_to(folder.path(), "good"),
+        other.client("edge", |_| {}).write_to(folder.path(), "bad"),
+    );
+    let text = |path: &std::path::Path| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(std::fs::read(path).unwrap())
+    };
+    let to = format!("https://127.0.0.1:{}", inner.address.port());
+    let route = |host: &str, more: Value| {
+        let named = json!({
+            "tls_server_name": HOST, "host_rewrite": HOST, "tls_skip_verify": true,
+        });
+        and(and(public_route(host, json!(to)), named), more)
+    };
+    let outer = Vallum::start(clear(json!([
+        route("good.example.com", json!({"tls_client_cert_file": good.cert, "tls_client_key_file": good.key})),
+        route("inline.example.com", json!({"tls_client_cert": text(&good.cert), "tls_client_key": text(&good.key)})),
+        route("bad.example.com", json!({"tls_client_cert_file": bad.cert, "tls_client_key_file": bad.key})),
+        route("none.example.com", json!({})),
+    ])));
+    let status = |host: &str| outer.connect().ask(get(host, "/", "")).status;
+    // Twice, so that pooled connections and resumed sessions are seen too, and in turns.
+    for _ in 0..2 {
+        assert_eq!(status("good.example.com"), 200);
+        assert!(matches!(status("bad.example.com"), 502 | 503));
+        assert!(matches!(status("none.example.com"), 502 | 503));
+        assert_eq!(status("inline.example.com"), 200);
+    }
+}
+
+#[test]
+fn a_pooled_connection_serves_only_routes_that_verify_alike() {
+    let behind = Upstream::echo();
+    let folder = TempDir::new().unwrap();
+    let authority = Authority::new();
+    let leaf = authority.issue(folder.path(), "inner", &["inner.example.com"]);
+    let ca = authority.write_to(folder.path());
+    let inner = Vallum::start(json!({
+        "routes": [public_route(HOST, json!(behind.url()))],
+        "certificates": [leaf.entry()],
+    }));
+    let to = format!("https://127.0.0.1:{}", inner.address.port());
+    let route = |host: &str, more: Value| and(and(public_route(host, json!(to)), json!({"host_rewrite": HOST})), more);
+    let name = json!({"tls_server_name": "inner.example.com"});
+    let outer = Vallum::start(and(
+        clear(json!([
+            route("careless.example.com", and(json!({"tls_skip_verify": true}), name.clone())),
+            route("right.example.com", and(json!({"tls_custom_ca_file": ca}), name.clone())),
+            route("wrong-name.example.com", json!({"tls_custom_ca_file": ca, "tls_server_name": "other.example.com"})),
+            route("system.example.com", name),
+        ])),
+        json!({"workers": 1}),
+    ));
+    let status = |host: &str| outer.connect().ask(get(host, "/", "")).status;
+    // The inner one has no certificate for `other.example.com` and answers by one of its own.
+    for _ in 0..2 {
+        assert_eq!(status("careless.example.com"), 200);
+        assert_eq!(status("right.example.com"), 200);
+        assert!(matches!(status("wrong-name.example.com"), 502 | 503));
+        assert!(matches!(status("system.example.com"), 502 | 503));
+    }
+}

@@ -47,6 +47,8 @@ pub struct Sockets {
     pub redirect: Option<Group>,
     pub metrics: Option<Group>,
     pub health: Option<Group>,
+    /// The admin API over mutual TLS.
+    pub remote: Option<Group>,
     /// The admin API on this machine.
     pub admin: Option<(PathBuf, UnixListener)>,
     /// Why there is no health port, where nobody asked for one.
@@ -67,19 +69,23 @@ pub fn open(listener: &Listener, folders: &Folders) -> anyhow::Result<Sockets> {
         Err(error) if listener.health.is_default => (None, Some(error)),
         health => (health?, None),
     };
+    let remote = match &listener.admin {
+        Some(admin) => pile.group(Role::Admin, Some(admin.address), 1)?,
+        None => None,
+    };
     let admin = local::place(listener.admin_socket.as_deref(), folders.runtime.as_deref());
     let admin = admin.map(|path| Ok::<_, anyhow::Error>((path.clone(), local::bind(&path)?))).transpose()?;
     let strangers = pile.handed.into_iter().map(|inherited| inherited.name).collect();
     // A configuration always has an address for the main listener.
     let main = main.context("there is no address to listen on")?;
-    Ok(Sockets { main, redirect, metrics, health, admin, health_missing, stale: pile.stale, strangers })
+    Ok(Sockets { main, redirect, metrics, health, remote, admin, health_missing, stale: pile.stale, strangers })
 }
 
 impl Sockets {
     /// Hands what was bound here to the service manager's store, and says in the log what came from where.
     pub fn settle(&self) {
         self.stale.iter().for_each(|name| systemd::forget(name));
-        let others = [&self.redirect, &self.metrics, &self.health].into_iter().flatten();
+        let others = [&self.redirect, &self.metrics, &self.health, &self.remote].into_iter().flatten();
         for group in std::iter::once(&self.main).chain(others) {
             match group.origin {
                 Origin::Bound => systemd::keep(&group.role.kept_name(), &group.listeners),

@@ -11,10 +11,12 @@ pub enum Role {
     Metrics,
     /// `health_check_addr`.
     Health,
+    /// `admin_address`.
+    Admin,
 }
 
 impl Role {
-    const ALL: [Role; 4] = [Role::Main, Role::Redirect, Role::Metrics, Role::Health];
+    const ALL: [Role; 5] = [Role::Main, Role::Redirect, Role::Metrics, Role::Health, Role::Admin];
 
     /// `FileDescriptorName=` in its socket unit.
     pub fn name(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Role {
             Role::Redirect => "redirect",
             Role::Metrics => "metrics",
             Role::Health => "health",
+            Role::Admin => "admin",
         }
     }
 
@@ -38,6 +41,7 @@ impl Role {
             Role::Redirect => "http_redirect_addr",
             Role::Metrics => "metrics_address",
             Role::Health => "health_check_addr",
+            Role::Admin => "admin_address",
         }
     }
 

@@ -7,6 +7,7 @@ pub mod appliance;
 mod commands;
 mod describe;
 mod logs;
+pub mod mutual_tls;
 
 use std::convert::Infallible;
 use std::sync::Arc;

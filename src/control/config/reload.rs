@@ -90,6 +90,7 @@ impl Reloader {
         keep_value(&old.redirect, &mut new.redirect, || needs_restart("http_redirect_addr"));
         keep_value(&old.metrics, &mut new.metrics, || needs_restart("metrics_address"));
         keep_value(&old.health, &mut new.health, || needs_restart("health_check_addr"));
+        keep_value(&old.admin, &mut new.admin, || needs_restart("admin_address"));
         keep_value(&old.admin_socket, &mut new.admin_socket, || needs_restart("admin_socket"));
         keep_value(&old.workers, &mut new.workers, || needs_restart("workers"));
         if old.proxy_protocol.is_some() != new.proxy_protocol.is_some() {

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError};
+use rustls_pki_types::CertificateDer;
 
 /// Most ciphertext that may wait undecoded: one record and the handshake message that may span a few.
 const INCOMING_BYTES_MAX: usize = 256 * 1024;
@@ -57,6 +58,8 @@ pub struct Handshake {
     pub is_h2: bool,
     /// The name that the client asked for, as [`note_server_name`] was told.
     pub server_name: Option<Rc<str>>,
+    /// What a client showed, leaf first, also when the session was resumed; empty on the client's own side.
+    pub certificates: Vec<CertificateDer<'static>>,
 }
 
 /// Why a TLS session failed.
@@ -190,7 +193,11 @@ impl Session {
             _ => "other",
         };
         let resumed = kind == Some(rustls::HandshakeKind::Resumed);
-        Handshake { version, is_h2, resumed, server_name: self.server_name.clone() }
+        let certificates = match &self.side {
+            Side::Server(c) => c.peer_certificates().map(<[_]>::to_vec).unwrap_or_default(),
+            Side::Client(_) => Vec::new(),
+        };
+        Handshake { version, is_h2, resumed, server_name: self.server_name.clone(), certificates }
     }
 
     fn accept(&mut self, mut sealed: Vec<u8>) -> Result<(), TlsError> {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::mcp::Mcp;
 use super::ssh::Login;
+use crate::plan::client_certificate::{Leaf, Standing};
 use crate::plan::session::Session;
 
 /// One request, as policies see it. Make one from the default and set what is known, so that a new field touches few
@@ -20,6 +21,10 @@ pub struct Facts<'a> {
     pub source: IpAddr,
     /// `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
     pub cors_preflight: bool,
+    /// What the client's certificate says, when one was shown, valid or not.
+    pub certificate: Option<&'a Leaf>,
+    /// Whether that certificate is valid for the route; where none is asked for, it is.
+    pub standing: Standing,
     /// The time of the request, in Unix seconds.
     pub now: i64,
     /// What is asked of an MCP server; read where [`super::Policy::needs_message`] says so.
@@ -37,6 +42,8 @@ impl Default for Facts<'_> {
             path: "/",
             source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             cors_preflight: false,
+            certificate: None,
+            standing: Standing::Valid,
             now: 0,
             mcp: Mcp::Nothing,
             ssh: None,

@@ -22,6 +22,9 @@ pub struct Legacy {
     pub claims: Vec<(String, Vec<serde_json::Value>)>,
     /// `allowed_users`.
     pub users: Vec<String>,
+    /// Whoever shows no valid client certificate is refused, whatever the policy says: the route has terms for them, and
+    /// `downstream_mtls.enforcement` is not `policy`.
+    pub needs_certificate: bool,
 }
 
 impl Legacy {
@@ -51,6 +54,13 @@ impl Legacy {
             written.push(Written { criterion: Criterion::User(users.clone()), place: place.clone() });
             written.push(Written { criterion: Criterion::Email(users), place });
         }
+        Rule::new(Operator::Or, Place::default(), written)
+    }
+
+    /// Pomerium's default rule, `deny.or: [invalid_client_certificate]`.
+    pub(super) fn certificate_rule(&self) -> Option<Rule> {
+        let written = Written { criterion: Criterion::InvalidClientCertificate, place: Place::default() };
+        let written = if self.needs_certificate { vec![written] } else { Vec::new() };
         Rule::new(Operator::Or, Place::default(), written)
     }
 

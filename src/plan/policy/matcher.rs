@@ -175,7 +175,7 @@ impl Condition {
         Condition { operator, values: texts.iter().map(|text| Value::from(&**text)).collect() }
     }
 
-    fn takes_list(&self) -> bool {
+    pub(super) fn takes_list(&self) -> bool {
         matches!(self.operator, "in" | "not_in")
     }
 }

@@ -5,6 +5,7 @@
 //! nothing.
 
 mod action;
+mod certificate;
 mod claim;
 mod criterion;
 mod decision;
@@ -22,7 +23,6 @@ mod record;
 mod rule;
 pub mod ssh;
 mod time;
-mod undecidable;
 
 #[cfg(test)]
 mod tests;
@@ -86,6 +86,7 @@ impl Policy {
         let mut problems = Problems::default();
         let mut rules = document::Rules::default();
         rules.allow.extend(legacy.rule(&mut problems));
+        rules.deny.extend(legacy.certificate_rule());
         if let Some(document) = ppl {
             problems.key("policy", |problems| rules.read(document, problems));
         }

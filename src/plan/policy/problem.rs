@@ -57,11 +57,6 @@ impl Problems {
         self.bad_data::<()>(message);
     }
 
-    /// How many errors there are.
-    pub(super) fn len(&self) -> usize {
-        self.found.len()
-    }
-
     pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<PolicyError>> {
         if self.found.is_empty() { Ok(value) } else { Err(self.found) }
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use super::client_certificate::Terms;
 use super::policy::Policy;
 pub use action::Action;
 use rewrite::{HostRewrite, PathRewrite};
@@ -31,6 +32,9 @@ pub struct Route {
     pub path: PathRule,
     pub action: Action,
     pub policy: Policy,
+    /// On which terms a client certificate is valid here: `tls_downstream_client_ca`, else `downstream_mtls`. `None`: none is
+    /// asked for, and none is invalid.
+    pub client_terms: Option<Arc<Terms>>,
     /// `None`: the path is forwarded as it was asked for.
     pub path_rewrite: Option<PathRewrite>,
     pub host_rewrite: HostRewrite,

@@ -13,6 +13,12 @@ pub enum Part {
     Text(Box<str>),
     /// `request.headers["name"]`: the request's field of this name (lower case), empty when it has none.
     Field(Box<str>),
+    /// `client_cert_fingerprint`: SHA-256 of the client's certificate, hexadecimal.
+    CertificateFingerprint,
+    /// `client_cert_san_dns`: the DNS names of the client's certificate.
+    CertificateDnsNames,
+    /// `client_cert_san_email`: its mail addresses.
+    CertificateEmails,
     /// `jwt`: the assertion that vouches for the person.
     Assertion,
 }
@@ -83,8 +89,9 @@ impl Parsed {
         match path[..] {
             ["jwt"] => template.push(Part::Assertion),
             ["request", "headers", name] => template.push(Part::Field(name.to_ascii_lowercase().into())),
-            // There are no client certificates here, so nothing is known of them.
-            ["client_cert_fingerprint" | "client_cert_san_dns" | "client_cert_san_email"] => {}
+            ["client_cert_fingerprint"] => template.push(Part::CertificateFingerprint),
+            ["client_cert_san_dns"] => template.push(Part::CertificateDnsNames),
+            ["client_cert_san_email"] => template.push(Part::CertificateEmails),
             ["access_token" | "id_token"] => self.unsupported.push(format!("$pomerium.{}", path.join("."))),
             _ => self.unknown.push(format!("$pomerium.{}", path.join("."))),
         }
@@ -156,7 +163,11 @@ mod tests {
             ("${pomerium.request.headers['X-One']}", vec![field("x-one")]),
             ("$pomerium.request.headers[\"X\"]y", vec![field("x"), text("y")]),
             ("$pomerium[\"jwt\"]", vec![Part::Assertion]),
-            ("<${pomerium.client_cert_fingerprint}>", vec![text("<"), text(">")]),
+            ("<${pomerium.client_cert_fingerprint}>", vec![text("<"), Part::CertificateFingerprint, text(">")]),
+            (
+                "$pomerium.client_cert_san_dns,$pomerium.client_cert_san_email",
+                vec![Part::CertificateDnsNames, text(","), Part::CertificateEmails],
+            ),
         ] {
             let parsed = Template::parse(value);
             assert_eq!(parsed.template.parts(), expected, "{value}");

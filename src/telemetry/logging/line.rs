@@ -9,6 +9,7 @@ use tracing::field::{Field, Visit};
 use super::Format;
 use super::escape::Escaper;
 use super::list::{LIST_MARK, SEPARATOR};
+use super::object::{MEMBERS, OBJECT_MARK, VALUES};
 
 /// Longest line, in bytes, with its line break.
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
@@ -68,27 +69,51 @@ impl<'a> Fields<'a> {
         if let Some(name) = name.strip_suffix(LIST_MARK) {
             return self.list(name, &value.to_string());
         }
+        if let Some(name) = name.strip_suffix(OBJECT_MARK) {
+            return self.object(name, &value.to_string());
+        }
         let bare = self.format == Format::Text && name == "message";
         self.field(name, |out| if bare { push_escaped(out, value) } else { push_string(out, value) });
     }
 
     fn list(&mut self, name: &str, joined: &str) {
+        self.field(name, |out| push_list(out, joined.split(SEPARATOR).filter(|_| !joined.is_empty())));
+    }
+
+    fn object(&mut self, name: &str, joined: &str) {
         self.field(name, |out| {
-            out.push(b'[');
-            let items = joined.split(SEPARATOR).filter(|_| !joined.is_empty());
-            for (position, item) in items.enumerate() {
+            out.push(b'{');
+            for (position, member) in joined.split(MEMBERS).filter(|_| !joined.is_empty()).enumerate() {
                 if position > 0 {
                     out.push(b',');
                 }
-                push_string(out, item);
+                let mut parts = member.split(VALUES);
+                let key = parts.next().unwrap_or_default();
+                push_string(out, key.trim_end_matches(LIST_MARK));
+                out.push(b':');
+                match key.ends_with(LIST_MARK) {
+                    true => push_list(out, parts),
+                    false => push_string(out, parts.next().unwrap_or_default()),
+                }
             }
-            out.push(b']');
+            out.push(b'}');
         });
     }
 
     fn plain(&mut self, name: &str, value: impl Display) {
         self.field(name, |out| push_plain(out, value));
     }
+}
+
+fn push_list<'i>(out: &mut Vec<u8>, items: impl Iterator<Item = &'i str>) {
+    out.push(b'[');
+    for (position, item) in items.enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        push_string(out, item);
+    }
+    out.push(b']');
 }
 
 /// Starts a line: the level and the time.

@@ -8,6 +8,7 @@ mod layer;
 mod level;
 mod line;
 mod list;
+mod object;
 mod ring;
 
 use std::fs::File;
@@ -22,6 +23,7 @@ pub use layer::set_level;
 pub use level::{Level, UnknownLevel};
 pub use line::{LINE_BYTES_MAX, VALUE_BYTES_MAX};
 pub use list::List;
+pub use object::Object;
 pub use ring::{Excerpt, Ring};
 
 /// Most lines that may wait for the writing thread; one more is dropped and counted.

@@ -43,7 +43,13 @@ impl Place {
     }
 
     fn exchange(&self, head: RequestHead) -> Exchange {
-        let client = Client { address: "192.0.2.1:1000".parse().unwrap(), secure: true, server_name: None };
+        let client = Client {
+            address: "192.0.2.1:1000".parse().unwrap(),
+            secure: true,
+            server_name: None,
+            was_asked: false,
+            certificate: None,
+        };
         Exchange::new(self.plan.clone(), client, head, None, self.cells.pinned())
     }
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 
+use rustls::ClientConfig;
+
 use super::fields::{self, Fields};
 use crate::harness::Wire;
 use crate::harness::certificates::accept_any;
@@ -97,9 +99,14 @@ impl Client {
     /// A connection whose streams let the server send `window` bytes each; `None`: what is usual.
     #[track_caller]
     pub fn with_window(address: SocketAddr, window: Option<u32>) -> Client {
-        let mut config = accept_any(&[]);
+        Client::with_tls(address, HOST, accept_any(&[]), window)
+    }
+
+    /// A connection to `name`, over TLS as `config` says.
+    #[track_caller]
+    pub fn with_tls(address: SocketAddr, name: &str, mut config: ClientConfig, window: Option<u32>) -> Client {
         config.alpn_protocols = vec![b"h2".to_vec()];
-        let wire = Wire::tls_with(address, HOST, config.into()).expect("a TLS handshake");
+        let wire = Wire::tls_with(address, name, config.into()).expect("a TLS handshake");
         assert_eq!(wire.session().alpn_protocol(), Some(&b"h2"[..]));
         Client::over(wire, window)
     }

@@ -92,6 +92,6 @@ fn what_is_no_listener_ends_the_start_and_a_strange_name_is_told() {
     let sockets = bind(1);
     let (mut process, _) = supervisor.start_ready(&[("vallum-https.socket", &sockets[0])], &settings);
     process.wait_for_line("a warning", |l| {
-        (l.contains("FileDescriptorName=") && l.contains("https, redirect, metrics, health")).then_some(())
+        (l.contains("FileDescriptorName=") && l.contains("https, redirect, metrics, health, admin")).then_some(())
     });
 }

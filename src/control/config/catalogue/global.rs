@@ -28,9 +28,9 @@ pub(super) const KEYS: &[Key] = &[
     later("tls_derive"), refused("autocert"), later("autocert_ca"), later("autocert_email"),
     later("autocert_use_staging"), later("autocert_eab_key_id"), later("autocert_eab_mac_key"),
     later("autocert_must_staple"), later("autocert_dir"), later("autocert_trusted_ca"),
-    later("autocert_trusted_ca_file"), refused("downstream_mtls.ca"), refused("downstream_mtls.ca_file"),
-    refused("downstream_mtls.crl"), refused("downstream_mtls.crl_file"), refused("downstream_mtls.enforcement"),
-    refused("downstream_mtls.match_subject_alt_names"), refused("downstream_mtls.max_verify_depth"),
+    later("autocert_trusted_ca_file"), used("downstream_mtls.ca"), used("downstream_mtls.ca_file"),
+    used("downstream_mtls.crl"), used("downstream_mtls.crl_file"), used("downstream_mtls.enforcement"),
+    used("downstream_mtls.match_subject_alt_names"), used("downstream_mtls.max_verify_depth"),
     used("skip_xff_append"), used("xff_num_trusted_hops"), used("allow_upgrades"),
     later("envoy_dynamic_extensions"), later("envoy_admin_address"), later("envoy_admin_access_log_path"),
     later("envoy_admin_profile_path"), later("envoy_bind_config_source_address"),
@@ -40,7 +40,7 @@ pub(super) const KEYS: &[Key] = &[
     // Limits, all of them ours.
     used("max_connections"), used("max_connections_per_source"), used("max_request_body_bytes"),
     used("min_request_body_rate"), used("timeout_head"), used("drain_notice"),
-    used("admin_socket"),
+    used("admin_socket"), used("admin_address"), used("admin_client_ca_file"),
     // URLs, cookies, identity provider.
     used("authenticate_service_url"), used("signout_redirect_url"), used("cookie_name"), used("cookie_secret"),
     used("cookie_secret_file"), used("cookie_domain"), used("cookie_http_only"), used("cookie_expire"),
@@ -101,4 +101,11 @@ pub(super) const KEYS: &[Key] = &[
     removed("tracing_jaeger_collector_endpoint", "use the `otel_` options"),
     removed("tracing_jaeger_agent_endpoint", "use the `otel_` options"),
     removed("tracing_zipkin_endpoint", "use the `otel_` options"),
+];
+
+/// The keys within `downstream_mtls`.
+#[rustfmt::skip]
+pub(super) const DOWNSTREAM_MTLS: &[Key] = &[
+    used("ca"), used("ca_file"), used("crl"), used("crl_file"), used("enforcement"), used("match_subject_alt_names"),
+    used("max_verify_depth"),
 ];

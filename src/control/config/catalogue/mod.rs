@@ -55,6 +55,11 @@ pub(super) fn global() -> impl Iterator<Item = &'static Key> + Clone {
     global::KEYS.iter()
 }
 
+/// Keys of `downstream_mtls`.
+pub(super) fn downstream_mtls() -> impl Iterator<Item = &'static Key> + Clone {
+    global::DOWNSTREAM_MTLS.iter()
+}
+
 /// Keys of an entry of `routes` or `policy`.
 pub(super) fn route() -> impl Iterator<Item = &'static Key> + Clone {
     route::KEYS.iter()

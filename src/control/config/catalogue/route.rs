@@ -21,7 +21,7 @@ pub(super) const KEYS: &[Key] = &[
     refused("sub_policies"), refused("idp_client_id"), refused("idp_client_secret"),
     later("idp_access_token_allowed_audiences"),
     Key { name: "bearer_token_format", state: State::Refused(&["default"]) }, refused("identity_providers"),
-    refused("tls_downstream_client_ca"), refused("tls_downstream_client_ca_file"), used("mcp"),
+    used("tls_downstream_client_ca"), used("tls_downstream_client_ca_file"), used("mcp"),
     refused("upstream_tunnel"), later("session_recording"),
     // Limits (ours).
     used("max_request_body_bytes"),
@@ -31,8 +31,7 @@ pub(super) const KEYS: &[Key] = &[
     used("remove_request_headers"), used("set_response_headers"), used("pass_identity_headers"),
     used("idle_timeout"), used("allow_spdy"), used("allow_upgrades"), used("rewrite_response_headers"),
     refused("tls_downstream_server_name"),
-    refused("tls_client_cert"), refused("tls_client_cert_file"), refused("tls_client_key"),
-    refused("tls_client_key_file"), later("tls_upstream_allow_renegotiation"), later("jwt_groups_filter"),
+    used("tls_client_cert"), used("tls_client_cert_file"), used("tls_client_key"), used("tls_client_key_file"), later("tls_upstream_allow_renegotiation"), later("jwt_groups_filter"),
     Key { name: "jwt_issuer_format", state: State::Later(&["issuerhostonly", "hostonly", "issuer_host_only"]) },
     refused("kubernetes_service_account_token"), refused("kubernetes_service_account_token_file"),
     refused("enable_google_cloud_serverless_authentication"),

@@ -10,17 +10,19 @@ use super::super::text::{
 };
 use super::super::written;
 use super::listener::on;
+use crate::plan::client_certificate::{Enforcement, Terms};
 use crate::plan::policy::{Legacy, Policy, PolicyError, Step};
 
 /// The compiled policy; problems are collected.
-pub(super) fn policy(section: &Section, route: &Typed<()>, desk: &Desk) -> Option<Policy> {
+pub(super) fn policy(section: &Section, route: &Typed<()>, terms: Option<&Terms>, desk: &Desk) -> Option<Policy> {
     whitelists(section, desk);
-    let legacy = legacy(section);
+    let mut legacy = legacy(section);
     if section.policy.is_none() && legacy == Legacy::default() {
         let message = "the route has no policy: nobody may pass";
         let help = "add a `policy`, or `allow_any_authenticated_user: true`";
         desk.problems.add(Finding::lint(Lint::NoPolicy, &route.spot, &route.path, message).help(help));
     }
+    legacy.needs_certificate = terms.is_some_and(|terms| terms.enforcement() != Enforcement::Policy);
     let mut documents = Vec::new();
     if let Some(typed) = &section.policy {
         documents.push(Typed { value: document(typed, desk)?, path: typed.path.clone(), spot: typed.spot.clone() });
@@ -50,6 +52,7 @@ fn legacy(section: &Section) -> Legacy {
         domains: texts(&section.domains),
         claims: section.claims.as_ref().map(claims).unwrap_or_default(),
         users: texts(&section.users),
+        needs_certificate: false,
     }
 }
 

@@ -6,13 +6,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::super::problem::{Finding, Spot};
 use super::super::section::{Desk, Typed};
 use super::super::sections::certificate::{Certificates as Section, Pair};
+use super::pem;
 use crate::plan::certificate::Index;
 
 /// Most certificates of one configuration.
@@ -100,7 +101,7 @@ fn load(cert: &[u8], key: &[u8]) -> Result<Loaded, String> {
         .map_err(|e| format!("the certificate is malformed: {e}"))?;
     let leaf = chain.first().ok_or("there is no certificate in PEM form")?;
     let (names, not_before, not_after) = describe(leaf)?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "there is no private key in PEM form")?;
+    let key = pem::private_key(key)?;
     let signing = any_supported_type(&key).map_err(|_| "the private key is of no supported kind (EC, RSA, Ed25519)")?;
     let key = CertifiedKey::new(chain.clone(), signing);
     match key.keys_match() {

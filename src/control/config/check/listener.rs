@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 use super::super::section::{Desk, Opt, Typed};
 use super::super::sections::listener::{Listener as Section, WORKERS_MAX};
 use super::address::{self, AddressError};
+use super::admin;
 use crate::http::path::{EscapedSlashes, PathRules};
 use crate::plan::Logs;
 use crate::plan::field_rules::{FieldRules, Underscores};
@@ -39,6 +40,7 @@ pub(super) fn listener(section: &Section, desk: &Desk) -> Listener {
         redirect: section.redirect_address.as_ref().and_then(|typed| redirect(typed, desk)),
         metrics: section.metrics_address.as_ref().and_then(|typed| metrics(typed, desk)),
         health: health(section, desk),
+        admin: admin::admin(section, desk),
         admin_socket: admin_socket(section, desk),
         drain_notice: drain_notice(section, desk),
         workers: section.workers.as_ref().map_or_else(processors, |typed| typed.value as usize),

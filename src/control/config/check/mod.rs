@@ -2,14 +2,17 @@
 
 mod access;
 mod address;
+mod admin;
 mod answer;
 mod certificates;
+mod client_certificates;
 mod from;
 mod headers;
 mod identity;
 mod limits;
 mod listener;
 mod mcp;
+mod pem;
 mod provider;
 mod rewrite;
 mod route;
@@ -28,6 +31,7 @@ use super::section::Desk;
 use super::sections::Sections;
 use crate::http::path::PathRules;
 use crate::plan::certificate::Index;
+use crate::plan::client_certificate;
 use crate::plan::identity::Identity;
 use crate::plan::route::Table;
 use crate::plan::{Plan, route::HostRule};
@@ -43,8 +47,9 @@ pub(super) fn check(
     let listener = listener::listener(&sections.listener, desk);
     let certificates = certificates::index(&sections.certificate, listener.insecure, desk);
     let identity = identity::parts(&sections.identity, desk);
+    let client_certificates = client_certificates::settings(&sections.client_certificate, listener.insecure, desk);
     let path_rules = listener::path_rules(&sections.listener, desk);
-    let routes = routes(sections, &certificates, path_rules, desk);
+    let (routes, client_certificates) = routes(sections, &certificates, client_certificates, path_rules, desk);
     across(sections, &identity, &certificates, listener.insecure, &routes, desk);
     let (logs, level) = listener::logs(&sections.listener, desk);
     let field_rules = listener::field_rules(&sections.listener, desk);
@@ -55,6 +60,7 @@ pub(super) fn check(
         checksum: 0,
         listener,
         certificates,
+        client_certificates,
         routes: Table::new(routes.into_iter().map(|checked| checked.route).collect()),
         identity: identity?,
         timeouts: listener::timeouts(&sections.listener),
@@ -69,12 +75,14 @@ pub(super) fn check(
 fn routes<'s>(
     sections: &'s Sections,
     certificates: &Index,
+    client_certificates: client_certificates::Settings,
     path_rules: PathRules,
     desk: &Desk,
-) -> Vec<route::Checked<'s>> {
+) -> (Vec<route::Checked<'s>>, client_certificate::Index) {
     let with_hsts = !certificates.is_empty();
     let mut common = route::Common {
         clients: upstream_tls::Clients::new(),
+        client_certificates,
         response_headers: headers::on_responses(&sections.response_headers, with_hsts, desk),
         pass_identity: listener::on(&sections.pass_identity_headers, false),
         upstream_timeout: listener::upstream_timeout(&sections.listener),
@@ -82,7 +90,11 @@ fn routes<'s>(
         upgrades: upgrades::names(&sections.listener.allow_upgrades, desk),
         path_rules,
     };
-    sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect()
+    let routes: Vec<_> =
+        sections.routes.iter().filter_map(|section| route::route(section, &mut common, desk)).collect();
+    let compiled = routes.iter().map(|checked| &checked.route);
+    let index = client_certificates::index(&sections.client_certificate, &common.client_certificates, compiled, desk);
+    (routes, index)
 }
 
 /// What can only be seen with the parts side by side.

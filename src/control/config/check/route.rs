@@ -11,7 +11,7 @@ use super::headers::{self, Fields};
 use super::listener::{FOREVER, on};
 use super::to::{self, To};
 use super::upstream_tls::Clients;
-use super::{access, answer, from, limits, mcp, rewrite, upgrades};
+use super::{access, answer, client_certificates, from, limits, mcp, rewrite, upgrades};
 use crate::http::path::PathRules;
 use crate::plan::route::upgrades::Upgrades;
 use crate::plan::route::{Action, HostRule, Route};
@@ -25,6 +25,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// What all routes share.
 pub(super) struct Common {
     pub(super) clients: Clients,
+    pub(super) client_certificates: client_certificates::Settings,
     /// `None`: turned off everywhere.
     pub(super) response_headers: Option<Fields>,
     pub(super) pass_identity: bool,
@@ -63,7 +64,8 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         desk.problems.add(Finding::error(&section.spot, &section.path_of_route, message));
     }
     let whole = Typed { value: (), path: section.path_of_route.clone(), spot: section.spot.clone() };
-    let policy = access::policy(&section.access, &whole, desk);
+    let client_terms = common.client_certificates.of_route(&section.access.client_ca, desk);
+    let policy = access::policy(&section.access, &whole, client_terms.as_ref().and_then(Option::as_deref), desk);
     let id = id(section);
     let name = name(section, id);
     let targets = to::targets(section, desk);
@@ -83,6 +85,7 @@ pub(super) fn route<'s>(section: &'s Section, common: &mut Common, desk: &Desk) 
         path: path?,
         action: action?,
         policy: policy?,
+        client_terms: client_terms?,
         path_rewrite,
         host_rewrite: host_rewrite?,
         request_headers_set: headers::set_on_request(&section.set_request_headers, desk),

@@ -2,6 +2,7 @@
 
 pub(super) mod answer;
 pub(super) mod certificate;
+pub(super) mod client_certificate;
 pub(super) mod identity;
 pub(super) mod listener;
 pub(super) mod mcp;
@@ -23,6 +24,7 @@ pub const ROUTES_MAX: usize = 10_000;
 pub(super) struct Sections {
     pub(super) listener: listener::Listener,
     pub(super) certificate: certificate::Certificates,
+    pub(super) client_certificate: client_certificate::ClientCertificates,
     pub(super) identity: identity::Identity,
     /// `set_response_headers` or `HEADERS`.
     pub(super) response_headers: Opt<Vec<(String, Typed<String>)>>,
@@ -44,6 +46,7 @@ pub(super) fn read(entries: &[Entry], env: &Environment, desk: &Desk) -> Section
     Sections {
         listener: listener::read(&section),
         certificate: certificate::read(&section),
+        client_certificate: client_certificate::read(&section),
         identity: identity::read(&section),
         response_headers: headers_variable(env, desk).or_else(|| section.pairs("set_response_headers")),
         pass_identity_headers: section.flag("pass_identity_headers"),

@@ -78,6 +78,8 @@ pub(in super::super) struct Access {
     pub(in super::super) public: Opt<bool>,
     pub(in super::super) any_authenticated_user: Opt<bool>,
     pub(in super::super) cors_preflight: Opt<bool>,
+    /// `tls_downstream_client_ca`.
+    pub(in super::super) client_ca: Choice,
 }
 
 /// How the upstream is spoken to.
@@ -92,6 +94,8 @@ pub(in super::super) struct Upstream {
     /// `tls_upstream_server_name`, else `tls_server_name`.
     pub(in super::super) server_name: Opt<String>,
     pub(in super::super) custom_ca: Choice,
+    pub(in super::super) client_cert: Choice,
+    pub(in super::super) client_key: Choice,
 }
 
 pub(super) fn read(section: &Section<'_>) -> Route {
@@ -170,6 +174,8 @@ fn upstream(section: &Section<'_>) -> Upstream {
         skip_verify: section.flag("tls_skip_verify"),
         server_name: section.text("tls_upstream_server_name").or_else(|| section.text("tls_server_name")),
         custom_ca: section.choice("tls_custom_ca"),
+        client_cert: section.choice("tls_client_cert"),
+        client_key: section.choice("tls_client_key"),
     }
 }
 
@@ -182,6 +188,7 @@ fn access(section: &Section<'_>) -> Access {
         public: section.flag("allow_public_unauthenticated_access"),
         any_authenticated_user: section.flag("allow_any_authenticated_user"),
         cors_preflight: section.flag("cors_allow_preflight"),
+        client_ca: section.choice("tls_downstream_client_ca"),
     }
 }
 

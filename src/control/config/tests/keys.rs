@@ -53,7 +53,6 @@ fn keys_of_later_versions_warn_unless_ignoring_them_is_dangerous() {
         assert_eq!(warnings(text).len(), 1, "{text}");
     }
     for text in [
-        "downstream_mtls: {ca: x}",
         "autocert: true",
         "identity_providers: {a: {issuer: https://x}}",
         "metrics_basic_auth: x",
@@ -82,9 +81,12 @@ fn keys_of_later_versions_warn_unless_ignoring_them_is_dangerous() {
 
 #[test]
 fn route_keys_that_would_serve_something_else_are_errors() {
-    for key in
-        ["tls_downstream_client_ca: x", "kubernetes_service_account_token: x", "mcp: {client: {}}", "idp_client_id: x"]
-    {
+    for key in [
+        "tls_downstream_server_name: x",
+        "kubernetes_service_account_token: x",
+        "mcp: {client: {}}",
+        "idp_client_id: x",
+    ] {
         let errors = errors(&route(&format!("to: http://127.0.0.1:1\n{key}")));
         assert!(errors.len() == 1 && errors[0].contains("not supported by this version yet"), "{key}: {errors:?}");
     }

@@ -3,6 +3,7 @@
 mod access;
 mod actions;
 mod certificates;
+mod client_certificates;
 mod credentials;
 mod hostile;
 mod identity;

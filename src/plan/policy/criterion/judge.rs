@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::Criterion;
+use crate::plan::client_certificate::Standing;
 use crate::plan::policy::facts::Facts;
 use crate::plan::policy::matcher::{TextMatcher, same};
 use crate::plan::policy::mcp::Mcp;
@@ -39,8 +40,15 @@ impl Criterion {
                 let inside = network::contain(networks, facts.source);
                 choose(inside, Reason::SourceIpOk, Reason::SourceIpUnauthorized)
             }
-            // Without a client CA every certificate, and none, counts as valid.
-            Criterion::InvalidClientCertificate => (false, Reason::ValidClientCertificate),
+            Criterion::ClientCertificate(matcher) => {
+                let holds = facts.certificate.is_some_and(|leaf| matcher.holds(leaf));
+                choose(holds, Reason::ClientCertificateOk, Reason::ClientCertificateUnauthorized)
+            }
+            Criterion::InvalidClientCertificate => match facts.standing {
+                Standing::Valid => (false, Reason::ValidClientCertificate),
+                Standing::Missing => (true, Reason::ClientCertificateRequired),
+                Standing::Invalid => (true, Reason::InvalidClientCertificate),
+            },
             Criterion::McpTool(matcher) => judge_tool(matcher, facts.mcp),
             Criterion::Date(range) => choose(range.holds(facts.now), Reason::DateOk, Reason::DateUnauthorized),
             Criterion::DayOfWeek(days) => {

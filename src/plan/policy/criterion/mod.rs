@@ -6,6 +6,7 @@ mod words;
 use ipnet::IpNet;
 use serde_json::Value;
 
+use super::certificate::CertificateMatcher;
 use super::claim::ClaimPath;
 use super::device::DeviceMatcher;
 use super::matcher::{ListMatcher, TextMatcher};
@@ -14,7 +15,6 @@ use super::problem::{Problems, type_name};
 use super::record::RecordMatcher;
 use super::ssh::{self, ListedKey};
 use super::time::{DateRange, DayTimes, Days};
-use super::undecidable;
 
 /// One question. Written as text it is the policy's own words: `email is "a@example.com"`.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,7 @@ pub enum Criterion {
     HttpMethod(TextMatcher),
     HttpPath(TextMatcher),
     SourceIp(Box<[IpNet]>),
+    ClientCertificate(CertificateMatcher),
     InvalidClientCertificate,
     McpTool(TextMatcher),
     Date(DateRange),
@@ -72,6 +73,7 @@ impl Criterion {
             "http_method" => Criterion::HttpMethod(TextMatcher::read(data, problems)),
             "http_path" => Criterion::HttpPath(TextMatcher::read(data, problems)),
             "source_ip" => Criterion::SourceIp(network::read(data, problems)),
+            "client_certificate" => Criterion::ClientCertificate(CertificateMatcher::read(data, problems)?),
             "invalid_client_certificate" => Criterion::InvalidClientCertificate,
             "mcp_tool" => Criterion::McpTool(TextMatcher::read(data, problems)),
             "date" => Criterion::Date(DateRange::read(data, problems)?),
@@ -85,7 +87,6 @@ impl Criterion {
                 Value::String(path) => Criterion::SshUsernameMatchesClaim(ClaimPath::new(path)),
                 _ => return problems.bad_data(format_args!("expected string value, got: {}", type_name(data))),
             },
-            _ if undecidable::knows(name) => return undecidable::refuse(name, data, problems),
             _ => return problems.report(format_args!("unknown policy criterion: {name}")),
         })
     }
@@ -128,6 +129,7 @@ impl Criterion {
             | Criterion::HttpMethod(_)
             | Criterion::HttpPath(_)
             | Criterion::SourceIp(_)
+            | Criterion::ClientCertificate(_)
             | Criterion::InvalidClientCertificate
             | Criterion::McpTool(_)
             | Criterion::Date(_)

@@ -28,6 +28,7 @@ impl Criterion {
             Criterion::HttpMethod(_) => "http_method",
             Criterion::HttpPath(_) => "http_path",
             Criterion::SourceIp(_) => "source_ip",
+            Criterion::ClientCertificate(_) => "client_certificate",
             Criterion::InvalidClientCertificate => "invalid_client_certificate",
             Criterion::McpTool(_) => "mcp_tool",
             Criterion::Date(_) => "date",
@@ -60,6 +61,7 @@ impl Criterion {
             | Criterion::McpTool(matcher)
             | Criterion::SshUsername(matcher) => matcher.conditions(),
             Criterion::Groups(matcher) | Criterion::Claim(_, matcher) => matcher.conditions(),
+            Criterion::ClientCertificate(matcher) => matcher.conditions(),
             Criterion::Device(matcher) => matcher.conditions(),
             Criterion::Record(matcher) => matcher.conditions(),
             Criterion::SourceIp(networks) => among(networks.iter().map(ToString::to_string)),

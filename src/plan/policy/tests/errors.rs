@@ -110,22 +110,7 @@ fn source_ip() {
 }
 
 #[test]
-fn undecidable_criteria_are_refused() {
-    let hash = "x".repeat(43);
-    let fine = [
-        ("client_certificate", format!("{{fingerprint: {}}}", "0a".repeat(32))),
-        ("client_certificate", format!("{{fingerprint: ['{}0A']}}", "0A:".repeat(31))),
-        ("client_certificate", format!("{{spki_hash: ['{hash}='], san_dns: {{ends_with: x}}}}")),
-    ];
-    for (name, data) in fine {
-        let yaml = format!("{{allow: {{or: [{{{name}: {data}}}]}}}}");
-        let text = format!("criterion \"{name}\" is not supported by this version");
-        check(&yaml, &format!("allow.or.0.{name}"), "", &text);
-    }
-}
-
-#[test]
-fn data_of_undecidable_criteria() {
+fn client_certificate() {
     let hash = "certificate SPKI hash";
     let print = "certificate fingerprint";
     let cases = [

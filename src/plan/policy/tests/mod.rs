@@ -1,5 +1,6 @@
 //! What the tests of the policy language share: policies from YAML, people, requests.
 
+mod certificates;
 mod criteria;
 mod errors;
 mod explanations;
@@ -16,6 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::{Value, json};
 
 use super::{Facts, Legacy, Policy, Reason, Reasons, Step};
+use crate::plan::client_certificate::{Leaf, Names, Standing};
 use crate::plan::session::{Claims, Device, Enrollment, Session};
 
 fn document(yaml: &str) -> Value {

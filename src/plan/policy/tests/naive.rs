@@ -59,7 +59,17 @@ fn judge(criterion: &Value, facts: &Facts<'_>) -> Result {
         "reject" => return fixed(false, "reject"),
         "cors_preflight" if facts.cors_preflight => return fixed(true, "cors-request"),
         "cors_preflight" => return fixed(false, "non-cors-request"),
-        "invalid_client_certificate" => return fixed(false, "valid-client-certificate"),
+        "invalid_client_certificate" => {
+            return match facts.standing {
+                Standing::Valid => fixed(false, "valid-client-certificate"),
+                Standing::Missing => fixed(true, "client-certificate-required"),
+                Standing::Invalid => fixed(true, "invalid-client-certificate"),
+            };
+        }
+        "client_certificate" => {
+            let value = facts.certificate.is_some_and(|leaf| certificate(data, leaf));
+            return named(value, "client-certificate");
+        }
         "http_method" => return named(text(data, facts.method), "http-method"),
         "http_path" => return named(text(data, facts.path), "http-path"),
         "source_ip" => {
@@ -118,6 +128,16 @@ fn judge(criterion: &Value, facts: &Facts<'_>) -> Result {
         }
         _ => panic!("{name}"),
     }
+}
+
+fn certificate(data: &Value, leaf: &Leaf) -> bool {
+    let any = |names: &[Box<str>], data: &Value| names.iter().any(|name| text(data, name));
+    data.as_object().unwrap().iter().all(|(condition, data)| match condition.as_str() {
+        "fingerprint" => *data == json!(leaf.fingerprint_hex()),
+        "san_dns" => any(&leaf.names.dns, data),
+        "san_email" => any(&leaf.names.email, data),
+        _ => panic!("{condition}"),
+    })
 }
 
 /// A day by its short name. 1 January 1970 was a Thursday.

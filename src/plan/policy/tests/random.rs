@@ -47,6 +47,7 @@ fn criterion() -> impl Strategy<Value = Value> {
         4 => (select(texts.to_vec()), text_data()),
         4 => (select(lists.to_vec()), list_data()),
         2 => (select(others.to_vec()), scalar()),
+        1 => (Just("client_certificate"), certificate_data()),
         1 => (Just("source_ip"), select(networks.to_vec()).prop_map(Value::from)),
         1 => (Just("device"), device_data()),
         1 => (Just("day_of_week"), select(&["thu", "fri", "mon"][..]).prop_map(Value::from)),
@@ -57,6 +58,24 @@ fn criterion() -> impl Strategy<Value = Value> {
         1 => (Just("ssh_username_matches_claim"), select(&["a", "b", "a/b"][..]).prop_map(Value::from)),
     ]
     .prop_map(|(name, data)| json!({ name: data }))
+}
+
+/// Conditions that [`leaf`] may fulfil.
+fn certificate_data() -> impl Strategy<Value = Value> {
+    let print = |byte: &str| json!(byte.repeat(32));
+    operator_object(prop_oneof![
+        (Just("fingerprint"), select(vec![print("00"), print("0a")])),
+        (select(&["san_dns", "san_email"][..]), text_data()),
+    ])
+}
+
+fn leaf() -> impl Strategy<Value = Leaf> {
+    let names = || prop::collection::vec(word().prop_map(String::into_boxed_str), 0..3);
+    (select(&[0, 10][..]), names(), names()).prop_map(|(byte, dns, email)| Leaf {
+        fingerprint: [byte; 32],
+        names: Names { dns, email, ..Names::default() },
+        ..Leaf::default()
+    })
 }
 
 fn device_data() -> impl Strategy<Value = Value> {
@@ -145,14 +164,27 @@ proptest! {
         path in word(),
         source in select(&["10.1.2.3", "11.0.0.1", "2001:db8::1"][..]),
         cors_preflight: bool,
+        certificate in prop::option::of(leaf()),
+        standing in select(&[Standing::Valid, Standing::Missing, Standing::Invalid][..]),
         now in 0..20 * 86_400i64,
         mcp in mcp(),
         ssh in prop::option::of(login()),
     ) {
         let policy = Policy::compile(&Legacy::default(), Some(&document)).unwrap();
         let source = source.parse().unwrap();
-        let session = session.as_ref();
-        let facts = Facts { session, method: &method, path: &path, source, cors_preflight, now, mcp, ssh: ssh.as_ref() };
+        let (session, certificate) = (session.as_ref(), certificate.as_ref());
+        let facts = Facts {
+            session,
+            method: &method,
+            path: &path,
+            source,
+            cors_preflight,
+            certificate,
+            standing,
+            now,
+            mcp,
+            ssh: ssh.as_ref(),
+        };
         let decision = policy.decide(&facts);
         prop_assert!(same(decision.allow, naive::evaluate(&document, "allow", &facts)));
         prop_assert!(same(decision.deny, naive::evaluate(&document, "deny", &facts)));
@@ -161,7 +193,8 @@ proptest! {
         prop_assert_eq!(policy.explain(&facts).decision, decision);
 
         let unauthenticated = (decision.allow.reasons | decision.deny.reasons).contains(Reason::UserUnauthenticated);
-        prop_assert_eq!(decision.verdict == Verdict::SignIn, unauthenticated);
+        let refused_before = decision.verdict == Verdict::Deny(495);
+        prop_assert_eq!(decision.verdict == Verdict::SignIn, unauthenticated && !refused_before);
         if decision.verdict == Verdict::Allow {
             prop_assert!(decision.allow.value && !decision.deny.value);
             prop_assert!(policy.failing(&facts).is_empty());
