@@ -2,12 +2,12 @@
 //! may depend on the other.
 
 use std::cell::{Cell, RefCell};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
 use super::{Attempt, INTERIM_MAX, Job, client_fault, is_idempotent, note, note_cut};
 use crate::edge::body::Incoming;
 use crate::edge::codec::h1::After;
-use crate::edge::codec::{Client, HeadSink};
+use crate::edge::codec::{Back, Client, HeadSink};
 use crate::edge::exchange::Exchange;
 use crate::edge::failure::Failure;
 use crate::edge::flow::{self, Cut, Sink, Source};
@@ -110,6 +110,7 @@ async fn exchange_on(
     }
     let exchange = &*exchange;
     let client_is_h2 = client.stream().is_some();
+    let talk = Talk { job, exchange, place, upload: Cell::new(Upload::Going), client_is_h2 };
     let (mut source, back) = client.split(incoming, &exchange.plan.timeouts);
     if is_grpc(exchange.content_type()) {
         // A stream of messages has no pace: both sides may be silent for as long as the route allows.
@@ -121,57 +122,138 @@ async fn exchange_on(
         Some(sent) => Body::Again(sent),
         None => Body::Client(source),
     };
-    let mut uploading = pin!(upload(job, exchange, body, &mut sending, log));
+    let mut uploading = pin!(talk.send(body, &mut sending, log));
     let mut out = job.worker.buffers.take();
-    let mut uploaded = None;
-    let is_whole = Cell::new(!has_body);
-    let (response, mut receiving) = {
-        let mut head = back.head(&mut out);
-        let mut reading = pin!(read_head(job, exchange, place, &mut answering, &is_whole, &mut head));
-        match first(uploading.as_mut(), reading.as_mut()).await {
-            First::Right(early) => early?,
-            First::Left(Err(Cut::ReceiverLate)) => return Err(Failure::UpstreamTimeout.into()),
+    let (response, mut receiving) = talk.begin(uploading.as_mut(), &mut answering, &back, &mut out).await?;
+    log.borrow_mut().forget();
+    let close = talk.closes();
+    let (result, size) = talk.pour(uploading, back, &response, &mut receiving, &mut out).await;
+    job.worker.buffers.give(out);
+    Ok(Relayed { response, result, size, close })
+}
+
+/// How far the request's body is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Upload {
+    Going,
+    Whole,
+    /// The endpoint takes no more of it.
+    Cut,
+}
+
+/// One request and its answer.
+struct Talk<'a> {
+    job: &'a Job<'a>,
+    exchange: &'a Exchange,
+    place: &'a Place,
+    upload: Cell<Upload>,
+    client_is_h2: bool,
+}
+
+impl Talk<'_> {
+    /// Sends the request's body.
+    async fn send(&self, body: Body<'_>, sending: &mut Sending, log: &RefCell<Log>) -> Result<(), Cut> {
+        let timeout = self.exchange.plan.timeouts.write;
+        log.borrow_mut().begin();
+        match body {
+            Body::Nothing => Ok(()),
+            Body::Again(sent) => sending.again(timeout, sent).await,
+            Body::Client(source) => {
+                let (mut out, mut size) = (Vec::new(), 0);
+                let sink = Sink::Upstream { sending, log, timeout };
+                let (clock, most) = (&self.job.worker.clock, limits::body_max(self.job.route));
+                let allowed = self.job.of_request(self.exchange);
+                flow::run(clock, source, sink, &mut out, &mut size, most, allowed).await
+            }
+        }
+    }
+
+    /// Goes on with the request until the head of its answer is here, and passes that on.
+    async fn begin(
+        &self,
+        uploading: Pin<&mut impl Future<Output = Result<(), Cut>>>,
+        answering: &mut Answering,
+        back: &Back<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(Response, Receiving), Loss> {
+        let mut head = back.head(out);
+        let mut reading = pin!(self.read_head(answering, &mut head));
+        match first(uploading, reading.as_mut()).await {
+            First::Right(early) => {
+                back.answer_due(&self.place.deadline, self.job.worker.clock.now_ms());
+                early
+            }
+            First::Left(Err(Cut::ReceiverLate)) => Err(Failure::UpstreamTimeout.into()),
             First::Left(result) => {
                 if let Some(failure) = result.err().and_then(client_fault) {
                     return Err(failure.into());
                 }
-                uploaded = Some(result);
-                is_whole.set(result.is_ok());
-                job.await_answer(&back, &place.deadline);
-                reading.await?
+                // When the endpoint takes no more, it may have said why.
+                self.upload.set(if result.is_ok() { Upload::Whole } else { Upload::Cut });
+                self.job.await_answer(back, &self.place.deadline);
+                reading.await
             }
         }
-    };
-    log.borrow_mut().forget();
-    if uploaded.is_none() {
-        back.answer_due(&place.deadline, job.worker.clock.now_ms());
     }
-    job.answer_begins(&back, &response, &place.deadline);
-    let close = exchange.normal.close || job.worker.draining.get() || !is_whole.get();
-    let mut size = 0;
-    let result = {
-        let source = Source::Upstream { receiving: &mut receiving, deadline: &place.deadline, pace: job.idle_pace() };
+
+    /// Reads until a final response; its head, as the client gets it, is in `head` then.
+    async fn read_head(
+        &self,
+        answering: &mut Answering,
+        head: &mut HeadSink<'_>,
+    ) -> Result<(Response, Receiving), Loss> {
+        let answer = self.place.deadline.bound(answering.head(INTERIM_MAX)).await;
+        let (parts, stream) = match answer {
+            Ok(answer) => answer.map_err(Loss::Lost)?.into_parts(),
+            Err(_) => return Err(Failure::UpstreamTimeout.into()),
+        };
+        let ended = stream.is_end_stream();
+        let response = response::of_stream(self.exchange, self.job.route, &parts, ended, self.closes(), head)?;
+        let receiving = Receiving::new(stream, ended || response.body == BodyLength::None);
+        Ok((response, receiving))
+    }
+
+    /// Whether the client's connection ends after the answer, if it is one of HTTP/1.1: what is left there of the request's
+    /// body is read by nobody.
+    fn closes(&self) -> bool {
+        self.exchange.normal.close || self.job.worker.draining.get() || self.upload.get() != Upload::Whole
+    }
+
+    /// Relays the answer's body, and the rest of the request's; returns how much of the former was sent.
+    async fn pour(
+        &self,
+        uploading: Pin<&mut impl Future<Output = Result<(), Cut>>>,
+        back: Back<'_>,
+        response: &Response,
+        receiving: &mut Receiving,
+        out: &mut Vec<u8>,
+    ) -> (Result<(), Cut>, u64) {
+        let Talk { job, exchange, place, .. } = self;
+        job.answer_begins(&back, response, &place.deadline);
+        let mut size = 0;
+        let source = Source::Upstream { receiving, deadline: &place.deadline, pace: job.idle_pace() };
         let sink = back.sink(response.body, &exchange.plan.timeouts);
-        let allowed = job.of_response(exchange, client_is_h2);
-        let clock = &job.worker.clock;
-        let mut relaying = pin!(flow::run(clock, source, sink, &mut out, &mut size, u64::MAX, allowed));
-        match uploaded {
-            Some(_) => relaying.await,
-            None => match first(relaying.as_mut(), uploading.as_mut()).await {
-                First::Left(result) => result,
-                // Half a request is none: the endpoint must not take it for a whole one, and the client is at fault.
-                First::Right(Err(cut)) if client_fault(cut).is_some() => Err(Cut::Receiver),
-                First::Right(_) => {
-                    if !job.is_endless(&response) {
-                        job.limit_total(&place.deadline);
+        let allowed = job.of_response(exchange, self.client_is_h2);
+        let result = {
+            let relaying = flow::run(&job.worker.clock, source, sink, out, &mut size, u64::MAX, allowed);
+            let mut relaying = pin!(relaying);
+            match self.upload.get() {
+                Upload::Whole | Upload::Cut => relaying.await,
+                Upload::Going => match first(relaying.as_mut(), uploading).await {
+                    First::Left(result) => result,
+                    // Half a request is none: the endpoint must not take it for a whole one.
+                    First::Right(Err(cut)) if client_fault(cut).is_some() => Err(Cut::Receiver),
+                    First::Right(_) => {
+                        if !job.is_endless(response) {
+                            job.limit_total(&place.deadline);
+                        }
+                        relaying.await
                     }
-                    relaying.await
-                }
-            },
-        }
-    };
-    job.worker.buffers.give(out);
-    Ok(Relayed { response, result, size, close })
+                },
+            }
+        };
+        (result, size)
+    }
 }
 
 /// The request's head, as HTTP/2 has it.
@@ -184,49 +266,6 @@ fn head(job: &Job<'_>, exchange: &mut Exchange, place: &Place) -> Result<::http:
         tracing::info!(route = &*job.route.name, error = %error, "request refused");
         Failure::Rewrite("the request cannot be sent over HTTP/2, which the service behind this route speaks")
     })
-}
-
-async fn upload(
-    job: &Job<'_>,
-    exchange: &Exchange,
-    body: Body<'_>,
-    sending: &mut Sending,
-    log: &RefCell<Log>,
-) -> Result<(), Cut> {
-    let timeout = exchange.plan.timeouts.write;
-    log.borrow_mut().begin();
-    match body {
-        Body::Nothing => Ok(()),
-        Body::Again(sent) => sending.again(timeout, sent).await,
-        Body::Client(source) => {
-            let (mut out, mut size) = (Vec::new(), 0);
-            let sink = Sink::Upstream { sending, log, timeout };
-            let (clock, most) = (&job.worker.clock, limits::body_max(job.route));
-            flow::run(clock, source, sink, &mut out, &mut size, most, job.of_request(exchange)).await
-        }
-    }
-}
-
-/// Reads until a final response; its head, as the client gets it, is in `head` then.
-async fn read_head(
-    job: &Job<'_>,
-    exchange: &Exchange,
-    place: &Place,
-    answering: &mut Answering,
-    is_whole: &Cell<bool>,
-    head: &mut HeadSink<'_>,
-) -> Result<(Response, Receiving), Loss> {
-    let answer = place.deadline.bound(answering.head(INTERIM_MAX)).await;
-    let (parts, stream) = match answer {
-        Ok(answer) => answer.map_err(Loss::Lost)?.into_parts(),
-        Err(_) => return Err(Failure::UpstreamTimeout.into()),
-    };
-    let ended = stream.is_end_stream();
-    // The request may still be on its way: an HTTP/1.1 client's connection cannot go on after that.
-    let close = exchange.normal.close || job.worker.draining.get() || !is_whole.get();
-    let response = response::of_stream(exchange, job.route, &parts, ended, close, head)?;
-    let receiving = Receiving::new(stream, ended || response.body == BodyLength::None);
-    Ok((response, receiving))
 }
 
 /// Notes what was answered and decides what becomes of the client's connection.

@@ -166,12 +166,15 @@ fn the_health_service_works() {
 #[test]
 fn a_stream_goes_on_through_a_reload() {
     let server = Server::start();
-    let mut settings = json!({"routes": [public_route(HOST, json!(server.url()))]});
+    // What other bodies must not do: pause for longer than this.
+    let mut settings = json!({"timeout_read": "100ms", "routes": [public_route(HOST, json!(server.url()))]});
     let vallum = Vallum::start(settings.clone());
     let mut running = client(&vallum, HOST, "across", json!({}));
     running.wait_for_line("a stream that runs", |line| line.contains("\"begun\":true").then_some(()));
     settings["routes"][0]["set_request_headers"] = json!({"X-New": "1"});
     assert!(vallum.reload(settings));
+    // It is silent for as long as another client takes to start and end.
+    assert_eq!(call(&vallum, "unary")["code"], OK);
     running.take_stdin().write_all(b"go on\n").unwrap();
     let report = report(running);
     assert_eq!((&report["code"], &report["text"]), (&json!(OK), &json!("one two")), "{report}");

@@ -1,9 +1,13 @@
 //! The request's head for HTTP/2. It is made of the head that HTTP/1.1 would get, so that both say the same: what passes,
 //! what is rewritten and who is vouched for is decided in one place.
 
-use ::http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use ::http::header::{HOST, HeaderName, HeaderValue, TE};
 use ::http::uri::{Authority, PathAndQuery, Scheme};
 use ::http::{HeaderMap, Method, Request, Uri};
+
+/// Fields of one connection, for which HTTP/2 has no place (RFC 9113 section 8.2.2), a route's own included.
+const OF_CONNECTIONS: [&str; 6] =
+    ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
 
 /// The request cannot be said in HTTP/2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +28,7 @@ pub fn request(text: &[u8], secure: bool, takes_trailers: bool) -> Result<Reques
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| Unsendable("a field's name"))?;
         if name == HOST {
             authority = Some(Authority::try_from(header.value).map_err(|_| Unsendable("its host"))?);
-        } else if ![CONNECTION, TRANSFER_ENCODING, UPGRADE, TE].contains(&name) {
+        } else if !OF_CONNECTIONS.contains(&name.as_str()) {
             let value = HeaderValue::from_bytes(header.value).map_err(|_| Unsendable("a field's value"))?;
             fields.try_append(name, value).map_err(|_| Unsendable("too many fields"))?;
         }
@@ -48,7 +52,7 @@ mod tests {
     #[test]
     fn a_head_is_said_in_http_2() {
         let text = b"POST /a?b=c HTTP/1.1\r\nhost: x.test:81\r\ncontent-type: application/grpc\r\nX-A: 1\r\nx-a: 2\r\n\
-            content-length: 3\r\ntransfer-encoding: chunked\r\nconnection: upgrade\r\nupgrade: y\r\n\r\n";
+            content-length: 3\r\ntransfer-encoding: chunked\r\nconnection: upgrade\r\nupgrade: y\r\nKeep-Alive: 5\r\n\r\n";
         let request = super::request(text, false, true).unwrap();
         assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("POST", "http://x.test:81/a?b=c"));
         let fields: Vec<_> = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();

@@ -86,15 +86,17 @@ impl Drop for Opening<'_> {
 /// A place on a connection that is open, else on a new one; or a connection of HTTP/1.1, where the endpoint prefers that.
 pub async fn open(call: &Call<'_>, may_reuse: bool) -> Result<Opened, ConnectError> {
     let shared = &call.worker.shared;
+    if may_reuse && let Some(connection) = call.worker.pool.take(call.key) {
+        // It agreed on HTTP/1.1, which was forgotten since.
+        shared.note(call.key, true);
+        return Ok(Opened::H1(connection));
+    }
     let turn = timer::timeout(call.timeouts.connect, shared.turn(call, may_reuse));
     match turn.await.map_err(|_| ConnectError::Full)?? {
         Turn::Enter(connection) => {
             Ok(Opened::H2(Box::new(Place::take(call.worker, connection, call.endpoint.clone()))))
         }
-        Turn::Http1 => match call.worker.pool.take(call.key).filter(|_| may_reuse) {
-            Some(connection) => Ok(Opened::H1(connection)),
-            None => open_new(call).await,
-        },
+        Turn::Http1 => open_new(call).await,
         Turn::Open(mut opening) => {
             let opened = open_new(call).await;
             opening.succeeded = opened.is_ok();
