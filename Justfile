@@ -49,6 +49,10 @@ validate CONFIG:
 bench *ARGS:
     benches/run {{ARGS}}
 
+# What a policy decision costs, in nanoseconds.
+bench-policy:
+    cargo bench --locked --bench policy
+
 # The appliance's image, into image/out (as root, on a Debian machine): image/README.md.
 image *ARGS:
     image/build {{ARGS}}

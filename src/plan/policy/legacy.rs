@@ -7,7 +7,7 @@ use super::matcher::{ListMatcher, TextMatcher};
 use super::problem::Problems;
 use super::rule::{Operator, Rule, Written};
 
-/// The legacy access fields of a route.
+/// The access fields of a route beside its policy document.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Legacy {
     /// `allow_public_unauthenticated_access`.
@@ -16,15 +16,32 @@ pub struct Legacy {
     pub cors_preflight: bool,
     /// `allow_any_authenticated_user`.
     pub any_authenticated_user: bool,
+    /// `allowed_domains`, `allowed_idp_claims`, `allowed_users`.
+    pub lists: Lists,
+    /// `sub_policies`.
+    pub sub_policies: Vec<SubPolicy>,
+    /// Whoever shows no valid client certificate is refused, whatever the policy says: the route has terms for them, and
+    /// `downstream_mtls.enforcement` is not `policy`.
+    pub needs_certificate: bool,
+}
+
+/// Lists of who may pass.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lists {
     /// `allowed_domains`.
     pub domains: Vec<String>,
     /// `allowed_idp_claims`: claim to accepted values.
     pub claims: Vec<(String, Vec<serde_json::Value>)>,
     /// `allowed_users`.
     pub users: Vec<String>,
-    /// Whoever shows no valid client certificate is refused, whatever the policy says: the route has terms for them, and
-    /// `downstream_mtls.enforcement` is not `policy`.
-    pub needs_certificate: bool,
+}
+
+/// One of `sub_policies`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SubPolicy {
+    pub lists: Lists,
+    /// `source_ppl`.
+    pub ppl: Option<serde_json::Value>,
 }
 
 impl Legacy {
@@ -44,15 +61,14 @@ impl Legacy {
         if self.any_authenticated_user {
             add(problems, "allow_any_authenticated_user", Criterion::AuthenticatedUser);
         }
-        if !self.domains.is_empty() {
-            add(problems, "allowed_domains", Criterion::Domain(TextMatcher::one_of(&self.domains)));
-        }
-        self.read_claims(&mut written, problems);
-        if !self.users.is_empty() {
-            let users = TextMatcher::one_of(&self.users);
-            let place = problems.key("allowed_users", |problems| problems.place());
-            written.push(Written { criterion: Criterion::User(users.clone()), place: place.clone() });
-            written.push(Written { criterion: Criterion::Email(users), place });
+        // Each kind of list for the route and its sub-policies, then the next kind.
+        for read in [Lists::read_domains, Lists::read_claims, Lists::read_users] {
+            read(&self.lists, &mut written, problems);
+            problems.key("sub_policies", |problems| {
+                for (index, sub_policy) in self.sub_policies.iter().enumerate() {
+                    problems.index(index, |problems| read(&sub_policy.lists, &mut written, problems));
+                }
+            });
         }
         Rule::new(Operator::Or, Place::default(), written)
     }
@@ -62,6 +78,24 @@ impl Legacy {
         let written = Written { criterion: Criterion::InvalidClientCertificate, place: Place::default() };
         let written = if self.needs_certificate { vec![written] } else { Vec::new() };
         Rule::new(Operator::Or, Place::default(), written)
+    }
+}
+
+impl Lists {
+    fn read_domains(&self, written: &mut Vec<Written>, problems: &mut Problems) {
+        if !self.domains.is_empty() {
+            let criterion = Criterion::Domain(TextMatcher::one_of(&self.domains));
+            written.push(Written { criterion, place: problems.key("allowed_domains", |problems| problems.place()) });
+        }
+    }
+
+    fn read_users(&self, written: &mut Vec<Written>, problems: &mut Problems) {
+        if !self.users.is_empty() {
+            let users = TextMatcher::one_of(&self.users);
+            let place = problems.key("allowed_users", |problems| problems.place());
+            written.push(Written { criterion: Criterion::User(users.clone()), place: place.clone() });
+            written.push(Written { criterion: Criterion::Email(users), place });
+        }
     }
 
     /// One criterion for each accepted value, the claims in the order of their names.

@@ -34,7 +34,7 @@ pub use criterion::Criterion;
 pub use decision::{Decision, Verdict};
 pub use explain::{CriterionResult, Explanation, FAILING_LINES_MAX, RuleResult};
 pub use facts::Facts;
-pub use legacy::Legacy;
+pub use legacy::{Legacy, Lists, SubPolicy};
 pub use matcher::Condition;
 use mcp::Mcp;
 use problem::Problems;
@@ -80,7 +80,7 @@ pub struct PolicyError {
 }
 
 impl Policy {
-    /// Compiles the legacy fields and the PPL document of a route. Neither given means: nobody may pass. All errors are
+    /// Compiles the legacy fields, the PPL document and the sub-policies of a route. Neither given means: nobody may pass. All errors are
     /// reported, in the order of the document.
     pub fn compile(legacy: &Legacy, ppl: Option<&serde_json::Value>) -> Result<Policy, Vec<PolicyError>> {
         let mut problems = Problems::default();
@@ -90,6 +90,12 @@ impl Policy {
         if let Some(document) = ppl {
             problems.key("policy", |problems| rules.read(document, problems));
         }
+        problems.key("sub_policies", |problems| {
+            for (index, sub_policy) in legacy.sub_policies.iter().enumerate() {
+                let Some(document) = &sub_policy.ppl else { continue };
+                problems.index(index, |problems| problems.key("source_ppl", |problems| rules.read(document, problems)));
+            }
+        });
         let any = |asks: fn(&Criterion) -> bool| rules.allow.iter().chain(&rules.deny).any(|rule| rule.any(asks));
         let mut policy = Policy {
             needs_session: any(Criterion::asks_session),

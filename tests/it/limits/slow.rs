@@ -31,7 +31,7 @@ fn attack(vallum: &Vallum, mode: &[&str]) {
     }
     let after = vallum.process.resident_kib();
     println!("{mode:?}: {probes} probes, resident {before} KiB, then {after} KiB");
-    assert!(probes > 10, "{mode:?}: it was over after {probes} probes");
+    assert!(probes > 0, "{mode:?}: it was over before it was looked at");
     assert!(after < before + GROWTH_KIB_MAX, "{mode:?}: resident memory grew from {before} to {after} KiB");
     let open = || vallum.scrape().value("vallum_connections_open", &[]);
     wait_until("the attack's connections to be gone", || (open() < 5.0).then_some(()));

@@ -18,7 +18,7 @@ pub(super) const KEYS: &[Key] = &[
     used("policy"), used("allowed_users"), used("allowed_domains"), used("allowed_idp_claims"),
     used("allow_public_unauthenticated_access"), used("allow_any_authenticated_user"), used("cors_allow_preflight"),
     used("show_error_details"),
-    refused("sub_policies"), refused("idp_client_id"), refused("idp_client_secret"),
+    used("sub_policies"), refused("idp_client_id"), refused("idp_client_secret"),
     later("idp_access_token_allowed_audiences"),
     Key { name: "bearer_token_format", state: State::Refused(&["default"]) }, refused("identity_providers"),
     used("tls_downstream_client_ca"), used("tls_downstream_client_ca_file"), used("mcp"),

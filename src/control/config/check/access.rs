@@ -10,26 +10,28 @@ use super::super::text::{
 };
 use super::super::written;
 use super::listener::on;
+use super::sub_policies;
 use crate::plan::client_certificate::{Enforcement, Terms};
-use crate::plan::policy::{Legacy, Policy, PolicyError, Step};
+use crate::plan::policy::{Legacy, Lists, Policy, PolicyError, Step};
 
 /// The compiled policy; problems are collected.
 pub(super) fn policy(section: &Section, route: &Typed<()>, terms: Option<&Terms>, desk: &Desk) -> Option<Policy> {
-    whitelists(section, desk);
-    let mut legacy = legacy(section);
+    let mut documents = Vec::new();
+    let mut legacy = legacy(section, &mut documents, desk);
+    whitelists(section, &legacy, desk);
     if section.policy.is_none() && legacy == Legacy::default() {
         let message = "the route has no policy: nobody may pass";
         let help = "add a `policy`, or `allow_any_authenticated_user: true`";
         desk.problems.add(Finding::lint(Lint::NoPolicy, &route.spot, &route.path, message).help(help));
     }
     legacy.needs_certificate = terms.is_some_and(|terms| terms.enforcement() != Enforcement::Policy);
-    let mut documents = Vec::new();
-    if let Some(typed) = &section.policy {
-        documents.push(Typed { value: document(typed, desk)?, path: typed.path.clone(), spot: typed.spot.clone() });
-    }
-    let rules = written::rules(section, documents.first().map(|document| &document.value), &route.path);
-    let json = documents.first().map(|document| document.value.json());
-    documents.extend(section.claims.clone());
+    let document = match &section.policy {
+        None => None,
+        Some(typed) => Some(typed.with(document(typed, desk)?)),
+    };
+    let rules = written::rules(section, document.as_ref().map(|document| &document.value), &route.path);
+    let json = document.as_ref().map(|document| document.value.json());
+    documents.extend(section.claims.clone().into_iter().chain(document));
     let compiled = Policy::compile(&legacy, json.as_ref());
     lint::review(&rules, compiled.is_ok(), desk);
     match compiled {
@@ -43,21 +45,28 @@ pub(super) fn policy(section: &Section, route: &Typed<()>, terms: Option<&Terms>
     }
 }
 
-fn legacy(section: &Section) -> Legacy {
+fn legacy(section: &Section, documents: &mut Vec<Typed<Tree>>, desk: &Desk) -> Legacy {
     let texts = |list: &Opt<Vec<Typed<String>>>| list.iter().flat_map(|t| &t.value).map(|t| t.value.clone()).collect();
     Legacy {
         public: on(&section.public, false),
         cors_preflight: on(&section.cors_preflight, false),
         any_authenticated_user: on(&section.any_authenticated_user, false),
-        domains: texts(&section.domains),
-        claims: section.claims.as_ref().map(claims).unwrap_or_default(),
-        users: texts(&section.users),
+        lists: Lists {
+            domains: texts(&section.domains),
+            claims: section.claims.as_ref().map(claims).unwrap_or_default(),
+            users: texts(&section.users),
+        },
+        sub_policies: section
+            .sub_policies
+            .as_ref()
+            .map(|typed| sub_policies::read(typed, documents, desk))
+            .unwrap_or_default(),
         needs_certificate: false,
     }
 }
 
 /// Claim to accepted values; one value may stand without a list.
-fn claims(typed: &Typed<Tree>) -> Vec<(String, Vec<serde_json::Value>)> {
+pub(super) fn claims(typed: &Typed<Tree>) -> Vec<(String, Vec<serde_json::Value>)> {
     let Value::Map(entries) = &typed.value.value else { return Vec::new() };
     let values = |tree: &Tree| match tree.json() {
         serde_json::Value::Array(list) => list,
@@ -67,9 +76,9 @@ fn claims(typed: &Typed<Tree>) -> Vec<(String, Vec<serde_json::Value>)> {
     entries.iter().map(|entry| (entry.key.clone(), values(&entry.value))).collect()
 }
 
-fn whitelists(section: &Section, desk: &Desk) {
-    let filled = |list: &Opt<Vec<Typed<String>>>| list.as_ref().is_some_and(|t| !t.value.is_empty());
-    let lists = filled(&section.domains) || filled(&section.users);
+fn whitelists(section: &Section, legacy: &Legacy, desk: &Desk) {
+    let mut lists = legacy.sub_policies.iter().map(|sub_policy| &sub_policy.lists).chain([&legacy.lists]);
+    let lists = lists.any(|lists| !lists.domains.is_empty() || !lists.users.is_empty());
     let any_user = on(&section.any_authenticated_user, false);
     if let Some(typed) = section.public.as_ref().filter(|typed| typed.value && (lists || any_user)) {
         let finding = typed.error("config: policy route marked as public but contains whitelists");
@@ -82,7 +91,7 @@ fn whitelists(section: &Section, desk: &Desk) {
 }
 
 /// The policy document; a string is read as YAML of its own.
-fn document(typed: &Typed<Tree>, desk: &Desk) -> Option<Tree> {
+pub(super) fn document(typed: &Typed<Tree>, desk: &Desk) -> Option<Tree> {
     let Value::Text(text) = &typed.value.value else { return Some(typed.value.clone()) };
     match text::parse_at(text, &typed.spot, &desk.problems) {
         Ok(tree) => Some(tree),

@@ -18,6 +18,7 @@ mod rewrite;
 mod route;
 mod secrets;
 mod shadow;
+mod sub_policies;
 mod to;
 mod upgrades;
 mod upstream_tls;

@@ -75,6 +75,7 @@ pub(in super::super) struct Access {
     pub(in super::super) domains: Opt<Vec<Typed<String>>>,
     /// A map.
     pub(in super::super) claims: Opt<Tree>,
+    pub(in super::super) sub_policies: Opt<Tree>,
     pub(in super::super) public: Opt<bool>,
     pub(in super::super) any_authenticated_user: Opt<bool>,
     pub(in super::super) cors_preflight: Opt<bool>,
@@ -185,6 +186,7 @@ fn access(section: &Section<'_>) -> Access {
         users: section.list("allowed_users"),
         domains: section.list("allowed_domains"),
         claims: claims(section),
+        sub_policies: section.tree("sub_policies").map(|typed| typed.with(typed.value.clone())),
         public: section.flag("allow_public_unauthenticated_access"),
         any_authenticated_user: section.flag("allow_any_authenticated_user"),
         cors_preflight: section.flag("cors_allow_preflight"),
@@ -193,7 +195,7 @@ fn access(section: &Section<'_>) -> Access {
 }
 
 /// `allowed_idp_claims`: a map of claim to values.
-fn claims(section: &Section<'_>) -> Opt<Tree> {
+pub(in super::super) fn claims(section: &Section<'_>) -> Opt<Tree> {
     let typed = section.tree("allowed_idp_claims")?;
     if !matches!(typed.value.value, Value::Map(_)) {
         section.desk().problems.add(mismatch(&typed, "a map of claim to a list of values"));

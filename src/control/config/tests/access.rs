@@ -16,6 +16,7 @@ fn contradicting_fields_are_errors() {
         ("allow_public_unauthenticated_access: true\nallowed_domains: a.example", public),
         ("allow_public_unauthenticated_access: true\nallow_any_authenticated_user: true", public),
         ("allow_any_authenticated_user: true\nallowed_domains: [a]", any),
+        ("allow_any_authenticated_user: true\nsub_policies: [{}, {allowed_users: [a]}]", any),
     ] {
         assert_eq!(errors(&private(text)), [error], "{text}");
     }
@@ -45,4 +46,34 @@ fn a_route_without_a_policy_warns() {
     let claims = "allowed_idp_claims: {groups: [a, b], level: 5}";
     assert!(plan(&private(claims)).routes.iter().next().unwrap().policy.needs_session());
     assert_eq!(errors(&private("allowed_idp_claims: 5")).len(), 1);
+}
+
+#[test]
+fn sub_policies_stand_beside_the_policy() {
+    let good = "sub_policies:\n- {id: a, name: b, allowed_users: [x], explanation: y, rego: []}\n\
+                - {source_ppl: 'allow: {or: [accept: true]}', rego: [x]}\n- {source_ppl: {deny: {or: [http_path: /]}}}\n";
+    assert!(plan(&private(good)).routes.iter().next().unwrap().policy.needs_session());
+    let policy = "config: failed to parse policy:";
+    for (text, error, key) in [
+        ("5", "`routes[0].sub_policies`: expected a list of sub-policies, found a number", "routes[0].sub_policies"),
+        ("[5]", "`routes[0].sub_policies[0]`: expected a map, found a number", "routes[0].sub_policies[0]"),
+        ("[{rego: [x]}]", "`routes[0].sub_policies[0].rego`: Rego is not evaluated", "routes[0].sub_policies[0].rego"),
+        (
+            "[{}, {source_ppl: '{allow: {or: [nonsense: 1]}}'}]",
+            &format!("{policy} unknown policy criterion: nonsense"),
+            "routes[0].sub_policies[1].source_ppl.allow.or[0].nonsense",
+        ),
+        (
+            "[{allowed_idp_claims: {x: {hass: 1}}}]",
+            &format!("{policy} error generating criterion rules: unknown string list matcher operator: hass"),
+            "routes[0].sub_policies[0].allowed_idp_claims.x[0].hass",
+        ),
+    ] {
+        let problems = problems(&private(&format!("sub_policies: {text}")));
+        let found = problems.iter().find(|problem| problem.message == error);
+        assert_eq!(found.map(|problem| &*problem.key), Some(key), "{text}: {problems:?}");
+        assert!(found.is_some_and(|problem| problem.place.as_ref().is_some_and(|place| place.line == 7)), "{text}");
+    }
+    let unknown = warnings(&private("sub_policies: [{allowed_users: [x], alowed_users: [y]}]"));
+    assert_eq!(unknown[0], "unknown config option `alowed_users`; it is ignored");
 }

@@ -1,6 +1,6 @@
 //! What a refused person is told.
 
-use super::super::{Condition, FAILING_LINES_MAX};
+use super::super::{Condition, FAILING_LINES_MAX, Lists};
 use super::*;
 
 #[test]
@@ -46,7 +46,8 @@ fn lines() {
 
 #[test]
 fn every_criterion_in_the_order_of_the_configuration() {
-    let legacy = Legacy { domains: vec!["example.org".to_owned()], public: false, ..Legacy::default() };
+    let legacy =
+        Legacy { lists: Lists { domains: vec!["example.org".to_owned()], ..Lists::default() }, ..Legacy::default() };
     let ppl = document(
         "[{deny: {nor: [http_path: /, groups: owners]}}, {allow: {and: [http_path: /x, email: a, accept: 1]}}]",
     );
