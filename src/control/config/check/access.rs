@@ -33,7 +33,9 @@ pub(super) fn policy(section: &Section, route: &Typed<()>, terms: Option<&Terms>
     let json = document.as_ref().map(|document| document.value.json());
     documents.extend(section.claims.clone().into_iter().chain(document));
     let compiled = Policy::compile(&legacy, json.as_ref());
-    lint::review(&rules, compiled.is_ok(), desk);
+    // With sub-policies, these rules are not all there are.
+    let is_whole = compiled.is_ok() && section.sub_policies.is_none();
+    lint::review(&rules, is_whole, desk);
     match compiled {
         Ok(policy) => Some(policy),
         Err(errors) => {

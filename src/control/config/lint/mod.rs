@@ -140,19 +140,19 @@ impl Lint {
     }
 }
 
-/// Reports what is odd about the rules of one route. Where the policy `compiles`, it is known whole, and what its rules
+/// Reports what is odd about the rules of one route. Where they are all there are and compile, what they
 /// mean side by side is looked at too.
-pub(super) fn review(rules: &[Rule], compiles: bool, desk: &Desk) {
+pub(super) fn review(rules: &[Rule], is_whole: bool, desk: &Desk) {
     let mut found: Vec<Finding> = Vec::new();
     for rule in rules {
-        if compiles {
+        if is_whole {
             rules::review(rule, &mut found);
         }
         for criterion in &rule.criteria {
             values::review(criterion, &mut found);
         }
     }
-    if compiles {
+    if is_whole {
         rules::across(rules, &mut found);
     }
     found.into_iter().for_each(|finding| desk.problems.add(finding));
