@@ -74,7 +74,7 @@ fn a_refusal_has_the_same_reasons_everywhere() {
     };
     let vallum = Vallum::start(clear(serde_json::json!([route(true)])));
     let fields = "Accept: application/json\r\nX-Request-Id: why-test-1\r\nConnection: close\r\n";
-    let answer = vallum.connect().ask(&get(HOST, "/closed", fields));
+    let answer = vallum.connect().ask(get(HOST, "/closed", fields));
     assert_eq!(answer.status, 403);
     let text = answer.text();
     assert!(text.contains("http_path is \\\"/open\\\" → http-path-unauthorized"), "{text}");
@@ -92,7 +92,7 @@ fn a_refusal_has_the_same_reasons_everywhere() {
     assert!(printed(&explained).contains("✗ http_path is \"/open\""), "{}", printed(&explained));
     assert!(vallum.reload(clear(serde_json::json!([route(false)]))));
     let silent = wait_until("the new configuration", || {
-        let text = vallum.connect().ask(&get(HOST, "/closed", fields)).text();
+        let text = vallum.connect().ask(get(HOST, "/closed", fields)).text();
         (!text.contains("http_path")).then_some(text)
     });
     assert!(silent.contains("request_id") && !silent.contains("unauthorized"), "{silent}");

@@ -73,7 +73,7 @@ pub enum Command {
     Run(Run),
     Dev(Dev),
     Validate(Remote, Validate),
-    Why(Why),
+    Why(Box<Why>),
     Test(Test),
     Explain(Explain),
     Version(Version),
@@ -186,7 +186,7 @@ enum Verb {
     Validate(Validate),
     /// Say whether a request would be allowed, and which condition decides; offline
     #[command(after_help = why::HELP)]
-    Why(Why),
+    Why(Box<Why>),
     /// Check what the policies of a configuration must say, for CI
     #[command(after_help = test::HELP)]
     Test(Test),
