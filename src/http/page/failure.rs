@@ -83,7 +83,7 @@ impl Failure<'_> {
             div.card {
                 p.status { "Error " (self.status) }
                 h1 { (self.title) }
-                @if !self.text.is_empty() { p { (sentence(self.text)) } }
+                @if !self.text.is_empty() { p.message { (self.text) } }
                 @if let Some(broken) = self.broken { (road(broken)) }
                 @if !self.conditions.is_empty() {
                     h2 { "What was not met" }
@@ -171,17 +171,6 @@ impl Failure<'_> {
             text => text,
         }
     }
-}
-
-/// A message of ours, which begins small and ends without a full stop, as people read it.
-fn sentence(message: &str) -> String {
-    let mut characters = message.chars();
-    let mut sentence: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
-    sentence.push_str(characters.as_str());
-    if !sentence.ends_with(['.', '!', '?']) {
-        sentence.push('.');
-    }
-    sentence
 }
 
 /// The gRPC status that says the same as an HTTP status of ours.
@@ -281,15 +270,10 @@ mod tests {
     }
 
     #[test]
-    fn messages_become_sentences() {
-        for (message, expected) in [
-            ("no route serves this host", "<p>No route serves this host.</p>"),
-            ("Sign in first.", "<p>Sign in first.</p>"),
-            ("\u{e9}tat", "<p>\u{c9}tat.</p>"),
-        ] {
-            let page = Failure { text: message, ..silent() }.html();
-            assert!(page.contains(expected), "{page}");
-        }
+    fn messages_stand_as_they_are_and_begin_large_by_style() {
+        let page = Failure { text: "invalid CSRF token", ..silent() }.html();
+        assert!(page.contains("<p class=\"message\">invalid CSRF token</p>"), "{page}");
+        assert!(page.contains(".message::first-letter"), "{page}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub const LANGUAGE: &str = "en";
 /// There is no `form-action`: browsers apply it to the redirects that follow a form too, and signing in or out leads
 /// to the identity provider.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-+NZOZcZndfGBQABanSht2RFnwJ444gW9pPnu0VkZAlM='; \
+    style-src 'sha256-E5nYIKYrKl9tj/N8sRXoUbMnIIAKqFL9eu1unEw21DE='; \
     img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = include_str!("style.css");
