@@ -121,7 +121,13 @@ fn navigates(exchange: &Exchange) -> bool {
 
 fn log(exchange: &Exchange, route: &Route, decision: &Decision) {
     let session = exchange.session.known.as_ref().map(|known| &known.session);
-    let allow: Vec<&'static str> = decision.allow.reasons.iter().map(|reason| reason.as_str()).collect();
+    // A body that is no message refuses what the rules would allow, and the line says what was decided.
+    let is_refused_unread = decision.is_unread
+        && decision.allow.value
+        && !decision.deny.value
+        && matches!(decision.verdict, Verdict::Deny(_));
+    let allow_reasons = if is_refused_unread { decision.reasons() } else { decision.allow.reasons };
+    let allow: Vec<&'static str> = allow_reasons.iter().map(|reason| reason.as_str()).collect();
     let deny: Vec<&'static str> = decision.deny.reasons.iter().map(|reason| reason.as_str()).collect();
     authorize_log::write(&Check {
         request_id: &exchange.request_id,
@@ -133,7 +139,7 @@ fn log(exchange: &Exchange, route: &Route, decision: &Decision) {
         user: session.map_or("", |s| &s.user_id),
         email: session.map_or("", |s| &s.email),
         route_id: route.id,
-        allow: decision.allow.value,
+        allow: decision.allow.value && !is_refused_unread,
         allow_reasons: &allow,
         deny: decision.deny.value,
         deny_reasons: &deny,

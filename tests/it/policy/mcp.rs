@@ -105,7 +105,8 @@ fn whatever_is_no_message_is_refused() {
     assert!(upstream.requests().is_empty());
     assert_eq!(post(&mut vallum.connect(), TYPE, padded(4096)).status, 200);
     let line = vallum.wait_for_log(&[("message", json!("authorize check"))]);
-    assert_eq!((&line["allow"], &line["deny"]), (&json!(true), &json!(false)), "{line}");
+    assert_eq!((&line["allow"], &line["deny"]), (&json!(false), &json!(false)), "{line}");
+    assert_eq!(line["allow-why-false"], json!(["mcp-not-a-tool-call"]), "{line}");
     let labels = [("result", "deny"), ("reason", "mcp-not-a-tool-call")];
     vallum.wait_for_metric("vallum_authz_decisions_total", &labels, 14.0);
 }
