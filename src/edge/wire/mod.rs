@@ -16,6 +16,33 @@ pub const READ_BYTES: usize = 16 * 1024;
 /// Bytes offered to the socket while it is idle, so that an idle connection holds little memory.
 pub const IDLE_READ_BYTES: usize = 1024;
 
+/// Most rooms for ciphertext that a worker keeps while no connection uses them.
+const ROOMS_KEPT_MAX: usize = 32;
+/// Larger rooms are given back to the allocator instead of kept.
+const ROOM_BYTES_MAX: usize = 64 * 1024;
+
+thread_local! {
+    /// Rooms for ciphertext that no connection of this worker uses now. A connection has none while it is idle, and one
+    /// that was used before need not be zeroed again.
+    static ROOMS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A room for ciphertext, empty or with what was in it before.
+fn lend_room() -> Vec<u8> {
+    ROOMS.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+fn take_room_back(room: Vec<u8>) {
+    if !(1..=ROOM_BYTES_MAX).contains(&room.capacity()) {
+        return;
+    }
+    ROOMS.with_borrow_mut(|rooms| {
+        if rooms.len() < ROOMS_KEPT_MAX {
+            rooms.push(room);
+        }
+    });
+}
+
 /// The half that reads.
 pub struct Reader {
     source: Source,
@@ -130,6 +157,9 @@ impl Writer {
             bytes.clear();
             return result;
         };
+        if self.sealed.capacity() == 0 {
+            self.sealed = lend_room();
+        }
         tls.borrow_mut().seal(bytes, &mut self.sealed).map_err(io::Error::other)?;
         bytes.clear();
         self.flush().await
@@ -145,9 +175,9 @@ impl Writer {
         control.shutdown_write();
     }
 
-    /// Forgets the room kept for ciphertext; called when the connection falls idle.
+    /// Gives up the room kept for ciphertext; called when the connection falls idle.
     pub fn rest(&mut self) {
-        self.sealed = Vec::new();
+        take_room_back(std::mem::take(&mut self.sealed));
     }
 
     async fn flush(&mut self) -> io::Result<()> {
