@@ -81,6 +81,7 @@ pub enum Command {
     Ask(Remote, Ask),
     Import(Import),
     Console(Console),
+    ConfigDisk,
 }
 
 /// Serve.
@@ -200,8 +201,11 @@ enum Verb {
     Health(Health),
     /// Take the configuration from a config disk (vallum.yaml, or NoCloud's user-data) and keep it on this machine
     ImportConfig(Import),
-    /// Draw address, health, version and last error on this terminal
+    /// Draw addresses, health, slot, version and last error on this terminal
     Console(Console),
+    /// Take what a config disk holds, before the service starts; a unit of the appliance runs it as root
+    #[command(hide = true)]
+    ConfigDisk,
     #[command(flatten)]
     Ask(Ask),
 }
@@ -222,6 +226,7 @@ impl Line {
             | Verb::Explain(_)
             | Verb::Version(_)
             | Verb::ImportConfig(_)
+            | Verb::ConfigDisk
                 if is_remote =>
             {
                 refuse("this command asks no running process: `--host`, `--socket` and what belongs to them do not fit")
@@ -236,6 +241,7 @@ impl Line {
             Verb::Health(health) => Ok(Command::Health(remote, health)),
             Verb::ImportConfig(import) => Ok(Command::Import(import)),
             Verb::Console(console) => Ok(Command::Console(console.beside(remote.socket))),
+            Verb::ConfigDisk => Ok(Command::ConfigDisk),
             Verb::Ask(ask) => Ok(Command::Ask(remote, ask)),
         }
     }
