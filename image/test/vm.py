@@ -37,6 +37,8 @@ class Machine:
         self.firmware_files: list[tuple[str, bytes]] = []
         self.command_line = ""
         self.forwards: list[tuple[int, int]] = []
+        # A second network card on a cable (`ports`): interface here, MAC there.
+        self.cable: tuple[str, str] | None = None
         self.kernel: str | None = None
         # Whether the machine may start again by itself; otherwise a new start ends it, and so the test.
         self.restarts = False
@@ -160,6 +162,9 @@ class Machine:
     def _devices(self) -> list[str]:
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in self.forwards)
         words = ["-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net"]
+        if self.cable:
+            interface, mac = self.cable
+            words += ["-netdev", f"tap,id=cable,ifname={interface},script=no,downscript=no", "-device", f"virtio-net-pci,netdev=cable,mac={mac}"]
         if self.kernel:
             words += ["-kernel", f"/build/{self.kernel}"]
         else:
