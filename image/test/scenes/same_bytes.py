@@ -12,8 +12,9 @@ from remote import program
 from stage import Stage, expect
 
 CHECKSUMS = "SHA256SUMS"
-# What the build did not get from its sources, but may as well reuse: packages that apt checks anyway.
+# What the first build has downloaded: a scene has no network.
 PACKAGES = "apt"
+EPOCH = "SOURCE_DATE_EPOCH"
 
 
 def run(stage: Stage) -> None:
@@ -23,11 +24,12 @@ def run(stage: Stage) -> None:
     # Another mask than the first: it must not show.
     before = os.umask(0o077)
     try:
-        os.environ["SOURCE_DATE_EPOCH"] = str(epoch(stage))
-        words = ["--drift", "--binary", program(stage), "--version", version(stage), "--work", work, "--out", out]
+        os.environ[EPOCH] = str(epoch(stage))
+        words = ["--drift", "--offline", "--binary", program(stage), "--version", version(stage), "--work", work, "--out", out]
         stages.build(*words)
     finally:
         os.umask(before)
+        os.environ.pop(EPOCH, None)
     first, second = (sums(folder / CHECKSUMS) for folder in (stage.out, out))
     different = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
     expect(not different, f"{len(first)} outputs have the same bytes", f"these differ: {', '.join(different)}")
