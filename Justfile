@@ -61,6 +61,10 @@ image *ARGS:
 image-boot *ARGS:
     image/test/run {{ARGS}}
 
+# Every scene with the built image, or those named: updates, broken disks and configurations, power cuts (most of an hour).
+image-test *ARGS:
+    image/test/run {{ if ARGS == "" { "--all" } else { ARGS } }}
+
 # What guards main.
 ci:
     .ci/run

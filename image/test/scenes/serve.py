@@ -1,0 +1,58 @@
+"""The shipped disk boots, serves behind HAProxy, lets people sign in, keeps within its memory, and powers down."""
+
+import json
+
+from builder import say
+from stage import APP, BUDGET, Stage, expect, scrape
+from visitor import Answer, Visitor
+
+POWER_DOWN_SECONDS_MAX = 120
+# Seconds for things to come up that a person would wait for, once the machine answers.
+SETTLE_SECONDS = 90
+
+
+def run(stage: Stage) -> None:
+    with stage.machine("first boot") as machine:
+        machine.start()
+        metrics = machine.wait("the metrics answer", scrape, BUDGET["time"]["boot_max"])
+        say.note(f"power-on to first answer: {machine.seconds():.0f} s")
+        expect("vallum_config" in metrics, "a scrape of :9090 gives metrics")
+        stage.peers.haproxy()
+        page = machine.wait("HAProxy has found the machine", lambda: through_haproxy(stage), machine.seconds() + SETTLE_SECONDS)
+        expect(page.status == 200, "HTTPS through HAProxy with PROXY v2 answers /ping", page.status)
+        sign_in(stage)
+        check_console(machine.console())
+        used, allowed = machine.memory_in_use(SETTLE_SECONDS), BUDGET["memory"]["idle_max"]
+        expect(used <= allowed, f"{say.size(used)} of memory in use, budget.toml allows {say.size(allowed)}")
+        took = machine.power_down(POWER_DOWN_SECONDS_MAX)
+        say.note(f"powered down in {took:.0f} s")
+        expect("reboot: Power down" in machine.console(), "power-down is clean", machine.console()[-600:])
+
+
+def through_haproxy(stage: Stage) -> Answer | None:
+    try:
+        return stage.visitor.once("GET", f"https://{APP}/ping")
+    except OSError:
+        return None
+
+
+def sign_in(stage: Stage) -> None:
+    """Two people sign in at the provider: one is allowed, one is not."""
+    refused = stage.visitor.once("GET", f"https://{APP}/hello", accept="application/json")
+    expect(refused.status == 401, "a client without a session gets 401", refused.status)
+    chooser = stage.visitor.get(f"https://{APP}/hello")
+    expect(chooser.url.startswith(stage.issuer), "a browser is sent to the provider", chooser.url)
+    page = stage.visitor.press(chooser, "login", "alice")
+    expect(page.status == 200 and page.url == f"https://{APP}/hello", "alice signs in and arrives", f"{page.status} {page.url}")
+    seen = json.loads(page.body)["headers"]
+    expect(seen.get("x-pomerium-claim-email") == "alice@example.com", "the upstream is told who she is", seen)
+    expect("x-pomerium-jwt-assertion" in seen, "by a signed assertion", seen)
+    stranger = Visitor(stage.authority.certificate)
+    page = stranger.press(stranger.get(f"https://{APP}/hello"), "login", "mallory")
+    expect(page.status == 403, "mallory signs in and is refused", page.status)
+    expect(seen.get("x-forwarded-for") == "127.0.0.1", "and the client's address is that of the PROXY header", seen)
+
+
+def check_console(console: str) -> None:
+    failed = [line for line in console.splitlines() if "Failed to start" in line or "Failed with result" in line or "FAILED" in line]
+    expect(len(failed) <= BUDGET["security"]["failed_units_max"], "no unit failed", "\n".join(failed))
