@@ -27,7 +27,7 @@ pub type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<(), UpdateError>;
 /// A place with a release's files.
 pub enum Source {
     Folder(PathBuf),
-    Web(Web),
+    Web(Box<Web>),
 }
 
 impl Source {
@@ -42,7 +42,7 @@ impl Source {
             return Ok(Source::Folder(PathBuf::from(text)));
         }
         let url = Url::parse(text).ok().filter(is_permitted).filter(|url| url.query().is_none());
-        Ok(Source::Web(Web::new(url.ok_or_else(strange)?)?))
+        Ok(Source::Web(Box::new(Web::new(url.ok_or_else(strange)?)?)))
     }
 
     /// A small file, whole; longer than `limit` bytes is an error.

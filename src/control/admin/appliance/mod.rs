@@ -83,24 +83,23 @@ pub(super) async fn perform(State(office): State<Arc<Office>>, Path(verb): Path<
     match verb.as_str() {
         "upgrade" => match options(&body) {
             Ok(options) => step_by_step(&office, Request::Upgrade(options)).await,
-            Err(response) => response,
+            Err(error) => strange(&error),
         },
         "rollback" => match options(&body) {
             Ok(options) => whole(&office, Request::Rollback(options)).await,
-            Err(response) => response,
+            Err(error) => strange(&error),
         },
         _ => failure(StatusCode::NOT_FOUND, "an image can be asked to `upgrade` or to `rollback`"),
     }
 }
 
 /// The options in a body; an empty one leaves them as they are.
-fn options<T: Default + DeserializeOwned>(body: &Bytes) -> Result<T, Response> {
-    if body.is_empty() {
-        return Ok(T::default());
-    }
-    let strange =
-        |error| failure(StatusCode::BAD_REQUEST, &format!("the options are not what this verb takes: {error}"));
-    serde_json::from_slice(body).map_err(strange)
+fn options<T: Default + DeserializeOwned>(body: &Bytes) -> serde_json::Result<T> {
+    if body.is_empty() { Ok(T::default()) } else { serde_json::from_slice(body) }
+}
+
+fn strange(error: &serde_json::Error) -> Response {
+    failure(StatusCode::BAD_REQUEST, &format!("the options are not what this verb takes: {error}"))
 }
 
 /// Answers once all is done.
