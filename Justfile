@@ -57,6 +57,10 @@ bench-policy:
 image *ARGS:
     image/build {{ARGS}}
 
+# Looks into the built image without booting it.
+image-check *ARGS:
+    image/test/offline {{ARGS}}
+
 # Boots the built image once under software emulation and uses it.
 image-boot *ARGS:
     image/test/run {{ARGS}}

@@ -18,6 +18,13 @@ def vfat(tools: Tools, name: str, label: str, files: dict[str, bytes]) -> str:
     return image.name
 
 
+def iso(tools: Tools, name: str, label: str, files: dict[str, bytes]) -> str:
+    """An ISO 9660 image with Rock Ridge and Joliet names, as cloud tools make them."""
+    _folder(tools, name, files)
+    tools.run("xorriso", "-as", "mkisofs", "-quiet", "-V", label, "-J", "-r", "-o", f"/build/{name}.iso", f"/build/{name}")
+    return f"{name}.iso"
+
+
 def _folder(tools: Tools, name: str, files: dict[str, bytes]) -> list[str]:
     """Writes `files` into a folder `name`; returns their names."""
     folder: Path = tools.work / name

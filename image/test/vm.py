@@ -36,7 +36,10 @@ class Machine:
         self.credentials: list[tuple[str, bytes]] = []
         self.firmware_files: list[tuple[str, bytes]] = []
         self.command_line = ""
-        self.forwards: list[tuple[int, int]] = []
+        # Port here, port there, and the machine's address where it is not what its DHCP gives.
+        self.forwards: list[tuple] = []
+        # A second network card on a cable (`ports`): interface here, MAC there.
+        self.cable: tuple[str, str] | None = None
         self.kernel: str | None = None
         # Whether the machine may start again by itself; otherwise a new start ends it, and so the test.
         self.restarts = False
@@ -102,6 +105,14 @@ class Machine:
                 raise say.Failure(f"{self.name}: {what}: {lost or f'not within {limit:.0f} s'}; the console's end:\n{text[-6000:]}")
             time.sleep(POLL_SECONDS)
 
+    def wait_for_end(self, limit: float, not_before) -> float:
+        """Waits until the machine ends by itself; returns after how many seconds. Raises Failure when `not_before()` is true first."""
+        while self.process.poll() is None:
+            if (seen := not_before()) or self.seconds() > limit:
+                raise say.Failure(f"{self.name}: {seen or f'still on after {limit:.0f} s'}; the console's end:\n{self.console()[-3000:]}")
+            time.sleep(POLL_SECONDS)
+        return self.seconds()
+
     def memory_in_use(self, limit: float) -> int:
         """Bytes that the guest uses and could not give back, as its memory balloon reports them."""
         self.qmp("qom-set", path=BALLOON, property="guest-stats-polling-interval", value=1)
@@ -158,8 +169,11 @@ class Machine:
         return words
 
     def _devices(self) -> list[str]:
-        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in self.forwards)
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-{''.join(address)}:{there}" for here, there, *address in self.forwards)
         words = ["-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net"]
+        if self.cable:
+            interface, mac = self.cable
+            words += ["-netdev", f"tap,id=cable,ifname={interface},script=no,downscript=no", "-device", f"virtio-net-pci,netdev=cable,mac={mac}"]
         if self.kernel:
             words += ["-kernel", f"/build/{self.kernel}"]
         else:

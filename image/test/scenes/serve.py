@@ -1,7 +1,8 @@
-"""The shipped disk boots, serves behind HAProxy, lets people sign in, keeps within its memory, and powers down."""
+"""The shipped disk boots, serves behind HAProxy, lets people sign in, opens no other port, keeps within its memory, and powers down."""
 
 import json
 
+import ports
 from builder import say
 from stage import APP, BUDGET, Stage, expect, scrape
 from visitor import Answer, Visitor
@@ -9,10 +10,15 @@ from visitor import Answer, Visitor
 POWER_DOWN_SECONDS_MAX = 120
 # Seconds for things to come up that a person would wait for, once the machine answers.
 SETTLE_SECONDS = 90
+# Clients, and Prometheus.
+PORTS_OPEN = [443, 9090]
 
 
 def run(stage: Stage) -> None:
     with stage.machine("first boot") as machine:
+        ports.lay_cable()
+        machine.cable = (ports.CABLE, ports.MAC)
+        machine.credential("network.network.05-cable", ports.NETWORK)
         machine.start()
         metrics = machine.wait("the metrics answer", scrape, BUDGET["time"]["boot_max"])
         say.note(f"power-on to first answer: {machine.seconds():.0f} s")
@@ -21,6 +27,7 @@ def run(stage: Stage) -> None:
         page = machine.wait("HAProxy has found the machine", lambda: through_haproxy(stage), machine.seconds() + SETTLE_SECONDS)
         expect(page.status == 200, "HTTPS through HAProxy with PROXY v2 answers /ping", page.status)
         sign_in(stage)
+        scan()
         check_console(machine.console())
         used, allowed = machine.memory_in_use(SETTLE_SECONDS), BUDGET["memory"]["idle_max"]
         expect(used <= allowed, f"{say.size(used)} of memory in use, budget.toml allows {say.size(allowed)}")
@@ -51,6 +58,16 @@ def sign_in(stage: Stage) -> None:
     page = stranger.press(stranger.get(f"https://{APP}/hello"), "login", "mallory")
     expect(page.status == 403, "mallory signs in and is refused", page.status)
     expect(seen.get("x-forwarded-for") == "127.0.0.1", "and the client's address is that of the PROXY header", seen)
+
+
+def scan() -> None:
+    """Nothing listens but what image/README.md names; the cable's address came by a credential."""
+    for address in (ports.THERE, ports.THERE_6):
+        accepted, silent = ports.open_tcp(address)
+        expect(accepted == PORTS_OPEN, f"of all TCP ports of {address}, {PORTS_OPEN} answer and no other", accepted)
+        expect(not silent, "and every other one is refused", f"{len(silent)} gave no answer: {silent[:20]}")
+        answered = ports.open_udp(address)
+        expect(not answered, f"no UDP service answers at {address}", answered)
 
 
 def check_console(console: str) -> None:
