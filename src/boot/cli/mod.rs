@@ -16,8 +16,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use super::explain::{self, Explain};
 use super::test::{self, Test};
 use super::why::{self, Why};
-pub use local::{Console, Import};
-pub use remote::{Ask, Health, Image, Logs, Remote, Shown};
+pub use local::{Console, Import, Keeper};
+pub use remote::{Ask, Health, Image, Logs, Remote, Shown, Upgrade};
 
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::logging::Format;
@@ -82,6 +82,7 @@ pub enum Command {
     Import(Import),
     Console(Console),
     ConfigDisk,
+    Keeper(Keeper),
 }
 
 /// Serve.
@@ -206,6 +207,9 @@ enum Verb {
     /// Take what a config disk holds, before the service starts; a unit of the appliance runs it as root
     #[command(hide = true)]
     ConfigDisk,
+    /// Keep the appliance's image (run by its own units)
+    #[command(name = "image-keeper", subcommand, hide = true)]
+    Keeper(Keeper),
     #[command(flatten)]
     Ask(Ask),
 }
@@ -227,6 +231,7 @@ impl Line {
             | Verb::Version(_)
             | Verb::ImportConfig(_)
             | Verb::ConfigDisk
+            | Verb::Keeper(_)
                 if is_remote =>
             {
                 refuse("this command asks no running process: `--host`, `--socket` and what belongs to them do not fit")
@@ -242,6 +247,7 @@ impl Line {
             Verb::ImportConfig(import) => Ok(Command::Import(import)),
             Verb::Console(console) => Ok(Command::Console(console.beside(remote.socket))),
             Verb::ConfigDisk => Ok(Command::ConfigDisk),
+            Verb::Keeper(keeper) => Ok(Command::Keeper(keeper)),
             Verb::Ask(ask) => Ok(Command::Ask(remote, ask)),
         }
     }

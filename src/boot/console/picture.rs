@@ -60,6 +60,9 @@ fn service(status: &Value, lines: &mut Vec<(&'static str, String)>) {
     lines.push(("version", of("version")));
     lines.push(("config", format!("{}, generation {}", of("configuration"), of("generation"))));
     lines.push(("error", status["last_error"]["why"].as_str().unwrap_or("none").to_owned()));
+    if let Some(error) = status["last_update"]["error"].as_str() {
+        lines.push(("update", error.to_owned()));
+    }
 }
 
 /// Nothing that was read can move the cursor.
@@ -94,7 +97,9 @@ mod tests {
         ] {
             assert!(drawn.contains(line), "{drawn}");
         }
-        assert!(!drawn.contains('\u{1b}'));
+        assert!(!drawn.contains('\u{1b}') && !drawn.contains("update"));
+        let failed = json!({"last_update": {"at": 1, "version": "1.1.0", "error": "no \u{7}room"}});
+        assert!(picture(Some(failed), None).contains("update   no room"));
         assert!(picture(Some(json!(null)), None).contains("error    none"));
     }
 
