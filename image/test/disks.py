@@ -1,5 +1,6 @@
 """Small disks for a machine, made in the directory that the tools see as /build. Each function returns the disk's file name."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,10 +9,11 @@ from builder.tools import Tools
 VFAT_BYTES = 4 << 20
 
 
-def vfat(tools: Tools, name: str, label: str, files: dict[str, bytes]) -> str:
+def vfat(tools: Tools, name: str, label: str, files: dict[str, bytes], size: int = VFAT_BYTES) -> str:
     """A disk without partitions, with `files` in its root folder."""
     image = tools.work / f"{name}.img"
-    image.write_bytes(b"\0" * VFAT_BYTES)
+    image.write_bytes(b"")
+    os.truncate(image, size)
     tools.run("mkfs.vfat", "-n", label, f"/build/{image.name}")
     for file in _folder(tools, name, files):
         tools.run("mcopy", "-i", f"/build/{image.name}", f"/build/{name}/{file}", f"::{file}")
