@@ -48,6 +48,9 @@ fn draw(status: Option<&Value>, note: &str, release: &str) -> String {
             lines.push(format!("config   {}, generation {}", of("configuration"), of("generation")));
             let error = status["last_error"]["why"].as_str().map_or_else(|| "none".to_owned(), clean);
             lines.push(format!("error    {error}"));
+            if let Some(error) = status["last_update"]["error"].as_str() {
+                lines.push(format!("update   {}", clean(error)));
+            }
         }
         None if !note.is_empty() => lines.push(clean(note)),
         None => lines.push("health   not running".to_owned()),
@@ -99,7 +102,9 @@ mod tests {
         for part in ["image vallum 1.0", "[::]:443", "RUNNING, a worker is stuck", "c[2J, generation 3", "line 3: no"] {
             assert!(picture.contains(part), "{picture}");
         }
-        assert!(!picture.contains('\u{1b}'));
+        assert!(!picture.contains('\u{1b}') && !picture.contains("update"));
+        let failed = json!({"last_update": {"at": 1, "version": "1.1.0", "error": "no \u{7}room"}});
+        assert!(draw(Some(&failed), "", "").contains("update   no room"));
         assert!(draw(None, "open https://10.0.0.1/", "").contains("open https://10.0.0.1/"));
         assert!(draw(None, "", "").contains("not running"));
         assert!(draw(Some(&json!(null)), "", "").contains("error    none"));

@@ -19,6 +19,7 @@ use super::signals::Signals;
 use super::sockets::{self, Group, Sockets};
 use super::workers::{Shared, Workers};
 use super::{cli, managed, report, sandbox, setup, systemd, watchdog};
+use crate::control::admin::appliance::{Appliance, gauges::Gauges};
 use crate::control::admin::{self, About, Office, mutual_tls};
 use crate::control::config::{Loaded, Reloader};
 use crate::control::dev::{self, Prepared};
@@ -116,10 +117,15 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
     metrics.config_adopted(generation, checksum);
     health.adopted(generation, checksum);
     let feed = control.feed.clone();
+    let appliance = Appliance::of_environment();
     if let Some(group) = sockets.metrics {
         let (resolver, feed) = (resolver.clone(), feed.clone());
-        let endpoints = Arc::new(move || resolver.report(&feed.current()));
-        serve_metrics(group, metrics.clone(), endpoints)?;
+        let updates = Gauges::register(appliance.clone(), &metrics)?;
+        let before = move || {
+            resolver.report(&feed.current());
+            updates.refresh();
+        };
+        serve_metrics(group, metrics.clone(), Arc::new(before))?;
     }
     if let Some(group) = sockets.redirect {
         serve_redirects(group, feed.clone(), address.port())?;
@@ -149,7 +155,7 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
         started: Instant::now(),
     };
     let environment = report::environment();
-    let office = Office { about, health: health.clone(), feed: feed.clone(), log, reloads, environment };
+    let office = Office { about, health: health.clone(), feed: feed.clone(), log, reloads, environment, appliance };
     let office = Arc::new(office);
     if let Some((path, socket)) = sockets.admin {
         serve_admin(&path, socket, office.clone())?;

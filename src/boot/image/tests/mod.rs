@@ -1,0 +1,7 @@
+//! Whole updates, on a disk that is a file.
+
+pub mod disk;
+mod hostile;
+mod power;
+mod publisher;
+mod whole;
