@@ -104,7 +104,7 @@ impl Asking {
 
     /// The process understood and will not: its reason is the message.
     pub(super) fn deny(&self, answer: &Value, status: StatusCode) -> Result<bool, ClientError> {
-        eprintln!("vallum: {}", answer["error"].as_str().ok_or_else(|| self.strange(status))?);
+        eprintln!("vallum: {}", show::clean(answer["error"].as_str().ok_or_else(|| self.strange(status))?));
         Ok(false)
     }
 

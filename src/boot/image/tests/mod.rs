@@ -4,4 +4,5 @@ pub mod disk;
 mod hostile;
 mod power;
 mod publisher;
+mod web;
 mod whole;
