@@ -53,10 +53,10 @@ class Disk:
             raise say.Failure(f"veritysetup printed no root hash but: {said}")
         return found[0]
 
-    def initrd(self, tree: Path, name: str, level: int) -> Path:
-        """A tree as a compressed first root."""
+    def initrd(self, tree: Path, name: str, level: int, without: frozenset[str] = frozenset()) -> Path:
+        """A tree as a compressed first root; files named in `without` stay out."""
         plain, packed = self.work / f"{name}.cpio", self.work / f"{name}.cpio.zst"
-        cpio.write(tree, plain, self.tools.epoch)
+        cpio.write(tree, plain, self.tools.epoch, without)
         self.tools.run("zstd", "-q", "-f", f"-{level}", "-T1", f"/build/{plain.name}", "-o", f"/build/{packed.name}")
         return packed
 

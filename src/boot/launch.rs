@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
 
 use super::folders::Folders;
+use super::managed::Found;
 use super::managed::keeping::Keeping;
-use super::managed::start::{Beginning, start};
+use super::managed::start::{Beginning, start, without};
 use super::reload::Reloading;
 use super::signals::Signals;
 use super::sockets::{self, Group, Sockets};
@@ -47,12 +48,20 @@ pub fn run(wanted: &cli::Run, format: Format) -> ExitCode {
     }
     let folders = Folders::of_environment();
     match (managed::find(&folders), &folders.state) {
-        (Ok(file), _) => match start(&file, &folders) {
+        (Found::File(file), _) => match start(&file, &folders) {
             Ok(beginning) => serve(beginning, format, None),
             Err(problems) => report::refuse(&problems.list),
         },
-        (Err(_), Some(state)) => setup::run(state, &folders, format),
-        (Err(places), None) => report::nowhere(&places),
+        (Found::Lost(file, why), Some(state)) => match without(&file, &why, &folders) {
+            Ok(beginning) => serve(beginning, format, None),
+            Err(_) => setup::run(state, &folders, format, Some(why)),
+        },
+        (Found::Lost(file, why), None) => {
+            eprintln!("vallum: {}: {why}", file.display());
+            report::nowhere(&[file])
+        }
+        (Found::Nothing(_), Some(state)) => setup::run(state, &folders, format, None),
+        (Found::Nothing(places), None) => report::nowhere(&places),
     }
 }
 

@@ -3,9 +3,11 @@
 import json
 
 import ports
+import screen
 from builder import say
 from stage import APP, BUDGET, Stage, expect, scrape
 from visitor import Answer, Visitor
+from vm import Machine
 
 POWER_DOWN_SECONDS_MAX = 120
 # Seconds for things to come up that a person would wait for, once the machine answers.
@@ -29,6 +31,7 @@ def run(stage: Stage) -> None:
         sign_in(stage)
         scan()
         check_console(machine.console())
+        check_picture(machine.wait("the console says that it runs", lambda: running(machine), machine.seconds() + SETTLE_SECONDS))
         used, allowed = machine.memory_in_use(SETTLE_SECONDS), BUDGET["memory"]["idle_max"]
         expect(used <= allowed, f"{say.size(used)} of memory in use, budget.toml allows {say.size(allowed)}")
         took = machine.power_down(POWER_DOWN_SECONDS_MAX)
@@ -73,3 +76,15 @@ def scan() -> None:
 def check_console(console: str) -> None:
     failed = [line for line in console.splitlines() if "Failed to start" in line or "Failed with result" in line or "FAILED" in line]
     expect(len(failed) <= BUDGET["security"]["failed_units_max"], "no unit failed", "\n".join(failed))
+
+
+def running(machine: Machine) -> dict[str, str] | None:
+    picture = screen.last(machine.console())
+    return picture if picture.get("health") == "RUNNING" else None
+
+
+def check_picture(picture: dict[str, str]) -> None:
+    """What a person in front of the machine sees."""
+    expect(picture["Vallum"].startswith("image vallum ") and picture["Vallum"].endswith(", slot A"), "the console shows image and slot", picture)
+    expect("10.0.2.15" in picture["address"] and ":443" in picture["listens"], "addresses", picture)
+    expect(picture["error"] == "none" and picture["version"], "version and last error", picture)

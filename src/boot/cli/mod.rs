@@ -81,6 +81,7 @@ pub enum Command {
     Ask(Remote, Ask),
     Import(Import),
     Console(Console),
+    ConfigDisk,
     Keeper(Keeper),
 }
 
@@ -201,8 +202,11 @@ enum Verb {
     Health(Health),
     /// Take the configuration from a config disk (vallum.yaml, or NoCloud's user-data) and keep it on this machine
     ImportConfig(Import),
-    /// Draw address, health, version and last error on this terminal
+    /// Draw addresses, health, slot, version and last error on this terminal
     Console(Console),
+    /// Take what a config disk holds, before the service starts; a unit of the appliance runs it as root
+    #[command(hide = true)]
+    ConfigDisk,
     /// Keep the appliance's image (run by its own units)
     #[command(name = "image-keeper", subcommand, hide = true)]
     Keeper(Keeper),
@@ -226,6 +230,7 @@ impl Line {
             | Verb::Explain(_)
             | Verb::Version(_)
             | Verb::ImportConfig(_)
+            | Verb::ConfigDisk
             | Verb::Keeper(_)
                 if is_remote =>
             {
@@ -241,6 +246,7 @@ impl Line {
             Verb::Health(health) => Ok(Command::Health(remote, health)),
             Verb::ImportConfig(import) => Ok(Command::Import(import)),
             Verb::Console(console) => Ok(Command::Console(console.beside(remote.socket))),
+            Verb::ConfigDisk => Ok(Command::ConfigDisk),
             Verb::Keeper(keeper) => Ok(Command::Keeper(keeper)),
             Verb::Ask(ask) => Ok(Command::Ask(remote, ask)),
         }
