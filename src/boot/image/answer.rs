@@ -31,7 +31,7 @@ pub fn standard_input() -> Result<(), UpdateError> {
 }
 
 /// Does what was asked and says what came of it. The machine starts again after the last word, where that was asked.
-pub(super) fn answer(
+fn answer(
     asked: Result<Request, UpdateError>,
     out: &mut impl Write,
     machine: impl FnOnce() -> Result<Machine, UpdateError>,
@@ -60,15 +60,16 @@ fn perform(request: &Request, machine: &Machine, telling: &mut Telling) -> Resul
 /// Lets root in, our own user, and the service.
 fn admit(stream: &UnixStream) -> Result<(), UpdateError> {
     let peer = socket_peercred(stream).map_err(|error| UpdateError::Request(error.to_string()))?;
-    let own = rustix::process::geteuid();
-    if peer.uid.is_root() || peer.uid == own || is_service(peer.pid.as_raw_nonzero().get()) {
+    let pid = peer.pid.as_raw_nonzero().get();
+    let groups = || std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    if peer.uid.is_root() || peer.uid == rustix::process::geteuid() || is_service(&groups()) {
         return Ok(());
     }
-    Err(UpdateError::Stranger { pid: peer.pid.as_raw_nonzero().get(), user: peer.uid.as_raw() })
+    Err(UpdateError::Stranger { pid, user: peer.uid.as_raw() })
 }
 
-fn is_service(pid: i32) -> bool {
-    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+/// By the control groups of a process (cgroups(7)).
+fn is_service(groups: &str) -> bool {
     groups.lines().any(|line| line.starts_with("0::") && line.ends_with(SERVICE))
 }
 
@@ -81,4 +82,46 @@ fn read(stream: &UnixStream) -> Result<Request, UpdateError> {
         return Err(strange(format!("expected one line of at most {LINE_BYTES_MAX} bytes")));
     }
     serde_json::from_str(&line).map_err(|error| strange(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::image::tests::publisher::Rig;
+    use crate::control::admin::appliance::door::Upgrade;
+
+    #[test]
+    fn the_service_is_known_by_its_place() {
+        for (groups, is) in [
+            ("0::/system.slice/vallum.service\n", true),
+            ("1:name=systemd:/\n0::/system.slice/vallum.service\n", true),
+            ("0::/system.slice/evil-vallum.service\n", false),
+            ("0::/system.slice/vallum.service/below\n", false),
+            ("1:cpu:/vallum.service\n", false),
+            ("0::/\n", false),
+            ("", false),
+        ] {
+            assert_eq!(is_service(groups), is, "{groups}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_says_what_came_of_it() {
+        let rig = Rig::new();
+        rig.publish("1.1.0", b"root");
+        let lines = |request: Request| -> Vec<Line> {
+            let mut out = Vec::new();
+            let _ = answer(Ok(request), &mut out, || Ok(rig.machine()));
+            String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let source = rig.place("release").to_str().map(str::to_owned);
+        let upgrade = lines(Request::Upgrade(Upgrade { source, ..Upgrade::default() }));
+        let (last, before) = upgrade.split_last().unwrap();
+        assert!(matches!(last, Line::Done(answer) if answer["changed"] == true), "{last:?}");
+        assert!(before.len() >= 4 && before.iter().all(|line| matches!(line, Line::Progress(_))), "{before:?}");
+        assert!(matches!(&lines(Request::Status)[..], [Line::Done(status)] if status["next"] == "1.1.0"));
+        let nowhere = Upgrade { source: Some("/nonexistent".into()), ..Upgrade::default() };
+        let refused = lines(Request::Upgrade(nowhere));
+        assert!(matches!(&refused[..], [Line::Failed(why)] if why.contains("/nonexistent/vallum-update.json")));
+    }
 }

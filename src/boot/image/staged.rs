@@ -13,6 +13,9 @@ use crate::control::admin::appliance::door::Step;
 
 use super::telling::Telling;
 
+/// What is left free for the service, in bytes.
+const RESERVE_BYTES: u64 = 8 << 20;
+
 /// Files without a name: they are gone when the process is, or the power.
 pub struct Staged {
     pub boot: File,
@@ -28,6 +31,7 @@ impl Staged {
         folder: &Path,
         telling: &mut Telling,
     ) -> Result<Staged, UpdateError> {
+        room(folder, release.bytes())?;
         telling.begin(Step::Fetching, release.bytes());
         let mut fetch = |part: &Part| -> Result<File, UpdateError> {
             let room = |error| UpdateError::Staging(folder.to_owned(), error);
@@ -41,6 +45,17 @@ impl Staged {
         };
         Ok(Staged { boot: fetch(&release.boot)?, root: fetch(&release.root)?, verity: fetch(&release.verity)? })
     }
+}
+
+/// Whether `bytes` fit and leave something for others.
+fn room(folder: &Path, bytes: u64) -> Result<(), UpdateError> {
+    let about = rustix::fs::statvfs(folder).map_err(|error| UpdateError::Staging(folder.to_owned(), error.into()))?;
+    let free = about.f_bavail.saturating_mul(about.f_frsize);
+    if free < bytes.saturating_add(RESERVE_BYTES) {
+        let what = format!("{free} bytes are free, {bytes} are needed and {RESERVE_BYTES} are left to others");
+        return Err(UpdateError::Staging(folder.to_owned(), std::io::Error::other(what)));
+    }
+    Ok(())
 }
 
 fn nameless(folder: &Path) -> std::io::Result<File> {

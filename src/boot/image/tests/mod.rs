@@ -3,6 +3,7 @@
 pub mod disk;
 mod hostile;
 mod power;
-mod publisher;
+pub mod publisher;
+mod signed;
 mod web;
 mod whole;
