@@ -4,15 +4,13 @@ import fnmatch
 import stat
 from pathlib import Path
 
-from builder import audit, say
+from builder import audit, disk, say
 
 from .shipped import Shipped
 from .trees import Tree
 
 LIST = Path(__file__).with_name("programs.txt")
 MODULES, LIBRARIES = "/usr/lib/modules/", "/usr/lib/x86_64-linux-gnu/"
-# What the all-in-one image leaves out (image/build).
-DISK_UNITS = {"efi.mount", "var.mount"}
 # Users' shells and passwords: nobody has one.
 NO_SHELL, LOCKED = "/nonexistent", ("!*", "!", "*")
 
@@ -66,7 +64,7 @@ def accounts(shipped: Shipped) -> str:
 
 def same_tree(shipped: Shipped) -> str:
     """The all-in-one boot file (but for what waits for partitions) and the container's archive hold the very root of the disk."""
-    forms = {"all-in-one.efi": (shipped.whole, {"/init"}, DISK_UNITS), "rootfs.tar": (shipped.archive, set(), set())}
+    forms = {"all-in-one.efi": (shipped.whole, {"/init"}, disk.UNITS), "rootfs.tar": (shipped.archive, set(), set())}
     for name, (tree, more, less) in forms.items():
         plain = {path: (entry.mode, entry.data) for path, entry in tree.items() if path not in more}
         root = {path: (entry.mode, entry.data) for path, entry in shipped.root.items() if path.rsplit("/", 1)[1] not in less}
