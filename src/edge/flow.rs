@@ -80,8 +80,8 @@ pub enum Cut {
 /// go on that are `allowed`.
 pub async fn run(
     clock: &Clock,
-    mut source: Source<'_>,
-    mut sink: Sink<'_>,
+    source: &mut Source<'_>,
+    sink: &mut Sink<'_>,
     out: &mut Vec<u8>,
     size: &mut u64,
     size_max: u64,

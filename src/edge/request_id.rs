@@ -7,7 +7,6 @@ const CLIENT_ID_BYTES_MAX: usize = 128;
 
 /// Length of a UUID's text.
 const UUID_BYTES: usize = 36;
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Makes ids in the form of a version 4 UUID.
 pub struct RequestIds {
@@ -24,18 +23,17 @@ impl RequestIds {
 
     /// A fresh id.
     pub fn next(&self) -> Box<str> {
-        let bits = (u128::from(self.word()) << 64 | u128::from(self.word())) & !(0xf << 76) & !(0b11 << 62)
-            | 0x4 << 76
-            | 0b10 << 62;
+        // Version 4 and the variant of RFC 9562 section 4.
+        let high = self.word() & !0xf000 | 0x4000;
+        let low = self.word() & !(0b11 << 62) | 0b10 << 62;
+        let words = [hex((high >> 32) as u32), hex(high as u32), hex((low >> 32) as u32), hex(low as u32)];
         let mut text = [b'-'; UUID_BYTES];
-        let mut at = 0;
-        for (position, byte) in bits.to_be_bytes().into_iter().enumerate() {
-            // A hyphen stays before each of these.
-            at += usize::from(matches!(position, 4 | 6 | 8 | 10));
-            text[at] = HEX[usize::from(byte >> 4)];
-            text[at + 1] = HEX[usize::from(byte & 0xf)];
-            at += 2;
-        }
+        text[..8].copy_from_slice(&words[0]);
+        text[9..13].copy_from_slice(&words[1][..4]);
+        text[14..18].copy_from_slice(&words[1][4..]);
+        text[19..23].copy_from_slice(&words[2][..4]);
+        text[24..28].copy_from_slice(&words[2][4..]);
+        text[28..].copy_from_slice(&words[3]);
         // Digits and hyphens are text.
         std::str::from_utf8(&text).unwrap_or_default().into()
     }
@@ -57,6 +55,17 @@ impl RequestIds {
     }
 }
 
+/// The eight digits of a word, all at once.
+fn hex(word: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut digits = u64::from(word);
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+    digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = ((digits + 6 * ONES) >> 4) & ONES;
+    (digits + u64::from(b'0') * ONES + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
 impl Default for RequestIds {
     fn default() -> Self {
         Self::new()
@@ -75,6 +84,13 @@ mod tests {
         let parsed = uuid::Uuid::parse_str(&a).unwrap();
         assert_eq!(parsed.get_version_num(), 4);
         assert_eq!(parsed.get_variant(), uuid::Variant::RFC4122);
+    }
+
+    #[test]
+    fn digits_are_hexadecimal() {
+        for word in [0, 1, 0x9a, 0x0123_4567, 0x89ab_cdef, 0xa0a9_9a0f, u32::MAX] {
+            assert_eq!(hex(word), format!("{word:08x}").as_bytes());
+        }
     }
 
     #[test]

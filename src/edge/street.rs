@@ -51,7 +51,7 @@ async fn serve_h1(worker: &Rc<Worker>, mut client: Connection) -> Option<Connect
         let plan = worker.plan();
         let after = match head {
             Ok(head) => {
-                let exchange = Exchange::new(plan, who.clone(), head, None, worker.cells.pinned());
+                let exchange = Box::new(Exchange::new(plan, who.clone(), head, None, worker.cells.pinned()));
                 Box::pin(serve_request(worker, Speaker::H1(&mut client), exchange)).await
             }
             Err(NoHead::Http2) => return Some(client),
@@ -164,7 +164,7 @@ fn tls_result(error: &TlsError) -> &'static str {
 }
 
 /// Serves one request and records it, whatever became of it.
-async fn serve_request(worker: &Rc<Worker>, mut client: Speaker<'_>, mut exchange: Exchange) -> After {
+async fn serve_request(worker: &Rc<Worker>, mut client: Speaker<'_>, mut exchange: Box<Exchange>) -> After {
     let after = match pass(worker, &mut client, &mut exchange).await {
         Ok(after) => after,
         // Boxed, as everything that most requests do not need: the room of a request stays small.
@@ -177,28 +177,34 @@ async fn serve_request(worker: &Rc<Worker>, mut client: Speaker<'_>, mut exchang
 
 /// A request of an HTTP/2 connection, in a task of its own.
 fn serve_stream(worker: &Rc<Worker>, who: Client, arrived: Arrived) {
+    let Arrived { stream, request } = arrived;
+    let plan = worker.plan();
     let on_panic = {
         let worker = worker.clone();
         move || worker.cells.panic()
     };
     let worker = worker.clone();
-    let task = async move {
-        let Arrived { stream, request } = arrived;
-        let plan = worker.plan();
-        let client = Speaker::H2(&stream);
-        let after = match request {
-            Ok(Asked { head, body, protocol }) => {
-                let mut exchange = Exchange::new(plan, who, head, Some(body), worker.cells.pinned());
-                exchange.told_protocol = protocol;
-                serve_request(&worker, client, exchange).await
-            }
-            Err(error) => refuse(&worker, client, who, plan, Failure::Head(error)).await,
-        };
-        if after == After::Abort {
-            stream.abort();
+    // What the task captures it carries for as long as it runs, so it is little.
+    match request {
+        Ok(Asked { head, body, protocol }) => {
+            let mut exchange = Box::new(Exchange::new(plan, who, head, Some(body), worker.cells.pinned()));
+            exchange.told_protocol = protocol;
+            let task = async move {
+                if serve_request(&worker, Speaker::H2(&stream), exchange).await == After::Abort {
+                    stream.abort();
+                }
+            };
+            net::spawn_guarded(task, on_panic);
         }
-    };
-    net::spawn_guarded(task, on_panic);
+        Err(error) => {
+            let task = async move {
+                if refuse(&worker, Speaker::H2(&stream), who, plan, Failure::Head(error)).await == After::Abort {
+                    stream.abort();
+                }
+            };
+            net::spawn_guarded(task, on_panic);
+        }
+    }
 }
 
 /// A request whose head never became one.

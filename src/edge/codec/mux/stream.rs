@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::Shared;
-use crate::edge::codec::h2::{ErrorCode, StreamId};
+use crate::edge::codec::h2::{ErrorCode, Lines, StreamId};
 use crate::edge::deadline::Deadline;
 use crate::http::trailers::Trailers;
 
@@ -37,6 +37,13 @@ impl Stream {
         end: bool,
     ) -> Result<(), Broken> {
         let result = self.shared.codec.borrow_mut().send_head(self.id, status, fields, end);
+        self.shared.wake_writer();
+        result.map_err(|_| Broken)
+    }
+
+    /// The same for fields that are found one by one: `fill` adds them.
+    pub fn send_head_by(&self, status: u16, end: bool, fill: impl FnOnce(&mut Lines<'_>)) -> Result<(), Broken> {
+        let result = self.shared.codec.borrow_mut().send_head_by(self.id, status, end, fill);
         self.shared.wake_writer();
         result.map_err(|_| Broken)
     }

@@ -16,6 +16,7 @@ use super::stream::{Closed, Streams};
 use super::{Event, StreamId, frame, settings};
 use headers::Block;
 pub use receive::PREFACE_HEAD;
+pub use send::Lines;
 
 /// What our PING says that asks whether a client has seen the first GOAWAY.
 const DRAIN_PING: [u8; 8] = *b"draining";

@@ -2,6 +2,7 @@
 //! the dynamic table nor the Huffman code is used, which costs some bytes and saves the most time.
 
 use super::{integer, statics};
+use crate::http::fields;
 
 /// Literal without indexing, and one that no hop may ever index (RFC 7541 sections 6.2.2 and 6.2.3).
 const WITHOUT_INDEXING: u8 = 0x00;
@@ -68,13 +69,13 @@ impl Encoder {
 /// Whether the field belongs to a connection of HTTP/1 or is no field at all.
 #[inline]
 fn ends_here(name: &[u8]) -> bool {
-    let banned: &[&[u8]] = match name.len() {
-        7 => &[b"upgrade"],
-        10 => &[b"connection", b"keep-alive"],
-        16 => &[b"proxy-connection"],
-        17 => &[b"transfer-encoding"],
-        0 => return true,
-        _ => return name[0] == b':',
-    };
-    name[0] == b':' || banned.iter().any(|banned| name.eq_ignore_ascii_case(banned))
+    match (name.len(), name.first()) {
+        (_, None | Some(b':')) => true,
+        (7, Some(b'u' | b'U')) => fields::is_named(name, b"upgrade"),
+        (10, Some(b'c' | b'C')) => fields::is_named(name, b"connection"),
+        (10, Some(b'k' | b'K')) => fields::is_named(name, b"keep-alive"),
+        (16, Some(b'p' | b'P')) => fields::is_named(name, b"proxy-connection"),
+        (17, Some(b't' | b'T')) => fields::is_named(name, b"transfer-encoding"),
+        _ => false,
+    }
 }
