@@ -1,12 +1,60 @@
 //! Request ids: unique, not secret, made without a system call.
 
 use std::cell::Cell;
+use std::fmt;
+use std::ops::Deref;
 
 /// Longest id accepted from a client.
 const CLIENT_ID_BYTES_MAX: usize = 128;
 
 /// Length of a UUID's text.
 const UUID_BYTES: usize = 36;
+
+/// An id. One of ours is kept in place: there is one in every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestId {
+    Ours([u8; UUID_BYTES]),
+    /// The client's, or none yet.
+    Theirs(Box<str>),
+}
+
+impl RequestId {
+    /// An id that [`RequestIds::accept`] took from a client.
+    pub fn of_client(id: &str) -> Self {
+        RequestId::Theirs(id.into())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            RequestId::Ours(text) => text,
+            RequestId::Theirs(text) => text.as_bytes(),
+        }
+    }
+}
+
+impl Default for RequestId {
+    fn default() -> Self {
+        RequestId::Theirs("".into())
+    }
+}
+
+impl Deref for RequestId {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            // Digits and hyphens are text.
+            RequestId::Ours(text) => std::str::from_utf8(text).unwrap_or_default(),
+            RequestId::Theirs(text) => text,
+        }
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self)
+    }
+}
 
 /// Makes ids in the form of a version 4 UUID.
 pub struct RequestIds {
@@ -22,7 +70,7 @@ impl RequestIds {
     }
 
     /// A fresh id.
-    pub fn next(&self) -> Box<str> {
+    pub fn next(&self) -> RequestId {
         // Version 4 and the variant of RFC 9562 section 4.
         let high = self.word() & !0xf000 | 0x4000;
         let low = self.word() & !(0b11 << 62) | 0b10 << 62;
@@ -34,8 +82,7 @@ impl RequestIds {
         text[19..23].copy_from_slice(&words[2][..4]);
         text[24..28].copy_from_slice(&words[2][4..]);
         text[28..].copy_from_slice(&words[3]);
-        // Digits and hyphens are text.
-        std::str::from_utf8(&text).unwrap_or_default().into()
+        RequestId::Ours(text)
     }
 
     /// The id that a client sent, if it is one that may stand in logs and headers.

@@ -246,8 +246,13 @@ pub(super) async fn finish(
     let allowed = job.of_response(exchange, client.stream().is_some());
     let mut sink = client.back().sink(response.body, timeouts);
     let mut size = 0;
-    let flow = flow::run(&job.worker.clock, &mut source, &mut sink, &mut out, &mut size, u64::MAX, allowed);
-    let result = Box::pin(flow).await;
+    let result = match flow::run_at_once(&mut source, &mut sink, &mut out, &mut size) {
+        Some(result) => result,
+        None => {
+            let clock = &job.worker.clock;
+            Box::pin(flow::run(clock, &mut source, &mut sink, &mut out, &mut size, u64::MAX, allowed)).await
+        }
+    };
     job.worker.buffers.give(out);
     Ok(settle(job, client, exchange, upstream, Relayed { response, result, size, uploaded: true, close }))
 }

@@ -8,6 +8,7 @@ use std::task::Poll;
 use super::Shared;
 use crate::edge::codec::h2::{ErrorCode, Lines, StreamId};
 use crate::edge::deadline::Deadline;
+use crate::http::head::Room;
 use crate::http::trailers::Trailers;
 
 /// The stream was reset, or its connection is gone.
@@ -104,6 +105,11 @@ impl Stream {
     /// The fields behind the request's body, once it has ended.
     pub fn take_trailers(&self) -> Option<Box<Trailers>> {
         self.shared.codec.borrow_mut().take_trailers(self.id)
+    }
+
+    /// Takes back the room of a head that is no longer needed.
+    pub fn take_back(&self, room: Room) {
+        self.shared.codec.borrow_mut().take_back(room);
     }
 
     /// Like [`Stream::take`], but waits until there is something to take, or the body has ended.
