@@ -57,9 +57,17 @@ bench-policy:
 image *ARGS:
     image/build {{ARGS}}
 
+# Looks into the built image without booting it.
+image-check *ARGS:
+    image/test/offline {{ARGS}}
+
 # Boots the built image once under software emulation and uses it.
 image-boot *ARGS:
     image/test/run {{ARGS}}
+
+# Every scene with the built image, or those named: updates, broken disks and configurations, power cuts (most of an hour).
+image-test *ARGS:
+    image/test/run {{ if ARGS == "" { "--all" } else { ARGS } }}
 
 # What guards main.
 ci:

@@ -2,7 +2,7 @@
 
 A line that begins with `/` and ends with `/` opens a folder; the lines below it, indented, name what is taken from it (shell patterns
 may stand there). A line `modules` opens a list of kernel modules, a line `links` one of `path -> target`,
-a line `folders` one of empty directories, a line `wants` one of `target: unit unit …`.
+a line `folders` one of empty directories, the lines `wants` and `requires` one of `target: unit unit …`.
 """
 
 from dataclasses import dataclass, field
@@ -44,9 +44,9 @@ def _entry(allowed: Allowed, section: str, text: str, place: str) -> None:
     elif section == "links" and " -> " in text:
         link, target = text.split(" -> ")
         allowed.links[link.strip()] = target.strip()
-    elif section == "wants" and ": " in text:
+    elif section in ("wants", "requires") and ": " in text:
         target, units = text.split(": ", 1)
         for unit in units.split():
-            allowed.links[f"{UNITS}/{target}.wants/{unit}"] = f"../{unit}"
+            allowed.links[f"{UNITS}/{target}.{section}/{unit}"] = f"../{unit}"
     else:
         raise say.Failure(f"{place}: {text!r} fits no section ({section!r} is open); see builder/allow.py for the form")

@@ -7,9 +7,11 @@ from pathlib import Path
 TRAILER = "TRAILER!!!"
 
 
-def write(tree: Path, into: Path, epoch: int) -> None:
+def write(tree: Path, into: Path, epoch: int, without: frozenset[str] = frozenset()) -> None:
+    """Writes everything but files named in `without`, wherever they are."""
     with into.open("wb") as file:
-        entries = sorted(tree.rglob("*"), key=lambda place: place.relative_to(tree).parts)
+        found = (place for place in tree.rglob("*") if place.name not in without)
+        entries = sorted(found, key=lambda place: place.relative_to(tree).parts)
         for number, place in enumerate(entries, 1):
             about = place.lstat()
             if stat.S_ISLNK(about.st_mode):

@@ -12,9 +12,12 @@ from .tools import Tools
 SEED = "5f2f6a0e-7a55-4c1c-9d3b-56414c4c554d"
 VERITY_SALT = "76616c6c756d" * 5 + "7661"
 DISK_SIZE = "512M"
-# What the kernel is told, besides the root's hash: panics and hangs end in a new start, the console is on both ways
-# out, and a block of the root that is not what was signed stops the machine rather than the request.
-COMMAND_LINE = "panic=10 console=tty0 console=ttyS0,115200 systemd.machine_id=firmware loglevel=4 systemd.show_status=no TERM=dumb SYSTEMD_COLORS=0"
+# systemd-boot, in the packages.
+LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+# What the kernel is told, besides the root's hash: panics and hangs end in a new start, a partition table that a power
+# cut damaged is taken from its spare copy (gpt), the console is on both ways out, damage of the data partition is repaired
+# without asking anybody, and a block of the root that is not what was signed stops the machine rather than the request.
+COMMAND_LINE = "panic=10 gpt console=tty0 console=ttyS0,115200 systemd.machine_id=firmware loglevel=4 systemd.show_status=no fsck.repair=yes TERM=dumb SYSTEMD_COLORS=0"
 VERITY_OPTIONS = "systemd.verity_root_options=panic-on-corruption rootfstype=erofs"
 
 
@@ -50,10 +53,10 @@ class Disk:
             raise say.Failure(f"veritysetup printed no root hash but: {said}")
         return found[0]
 
-    def initrd(self, tree: Path, name: str, level: int) -> Path:
-        """A tree as a compressed first root."""
+    def initrd(self, tree: Path, name: str, level: int, without: frozenset[str] = frozenset()) -> Path:
+        """A tree as a compressed first root; files named in `without` stay out."""
         plain, packed = self.work / f"{name}.cpio", self.work / f"{name}.cpio.zst"
-        cpio.write(tree, plain, self.tools.epoch)
+        cpio.write(tree, plain, self.tools.epoch, without)
         self.tools.run("zstd", "-q", "-f", f"-{level}", "-T1", f"/build/{plain.name}", "-o", f"/build/{packed.name}")
         return packed
 
@@ -98,8 +101,7 @@ class Disk:
         shutil.rmtree(esp, ignore_errors=True)
         for folder in ("EFI/BOOT", "EFI/Linux", "loader"):
             (esp / folder).mkdir(parents=True)
-        boot = self.packages / "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
-        shutil.copyfile(boot, self.work / "boot.efi")
+        shutil.copyfile(self.packages / LOADER[1:], self.work / "boot.efi")
         if self.signing:
             self.tools.run(
                 "sbsign", "--key", "/build/secure-boot.key", "--cert", "/build/secure-boot.crt", "--output", "/build/boot.efi",

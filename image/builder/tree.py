@@ -18,6 +18,8 @@ class Tree:
     def __init__(self, path: Path, packages: Path):
         self.path, self.packages = path, packages
         self.taken: set[str] = set()
+        # Path in the tree to path in the packages, for what came from there.
+        self.origin: dict[str, str] = {}
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
 
@@ -50,6 +52,7 @@ class Tree:
         place = self.path / path[1:]
         place.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)
+        self.origin.pop(path, None)
         shutil.copyfile(source, place)
         place.chmod(mode)
 
@@ -87,7 +90,9 @@ class Tree:
             plain = place.with_suffix("")
             plain.write_bytes(lzma.decompress(source.read_bytes()))
             plain.chmod(0o644)
+            self.origin[path.removesuffix(".xz")] = path
         elif source.is_file():
+            self.origin[path] = path
             shutil.copyfile(source, place)
             place.chmod(stat.S_IMODE(source.stat().st_mode) & MODE_MASK)
             if elf.is_elf(source):

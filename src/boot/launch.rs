@@ -12,13 +12,15 @@ use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
 
 use super::folders::Folders;
+use super::managed::Found;
 use super::managed::keeping::Keeping;
-use super::managed::start::{Beginning, start};
+use super::managed::start::{Beginning, start, without};
 use super::reload::Reloading;
 use super::signals::Signals;
 use super::sockets::{self, Group, Sockets};
 use super::workers::{Shared, Workers};
 use super::{cli, managed, report, sandbox, setup, systemd, watchdog};
+use crate::control::admin::appliance::{Appliance, gauges::Gauges};
 use crate::control::admin::{self, About, Office, mutual_tls};
 use crate::control::config::{Loaded, Reloader};
 use crate::control::dev::{self, Prepared};
@@ -46,12 +48,20 @@ pub fn run(wanted: &cli::Run, format: Format) -> ExitCode {
     }
     let folders = Folders::of_environment();
     match (managed::find(&folders), &folders.state) {
-        (Ok(file), _) => match start(&file, &folders) {
+        (Found::File(file), _) => match start(&file, &folders) {
             Ok(beginning) => serve(beginning, format, None),
             Err(problems) => report::refuse(&problems.list),
         },
-        (Err(_), Some(state)) => setup::run(state, &folders, format),
-        (Err(places), None) => report::nowhere(&places),
+        (Found::Lost(file, why), Some(state)) => match without(&file, &why, &folders) {
+            Ok(beginning) => serve(beginning, format, None),
+            Err(_) => setup::run(state, &folders, format, Some(why)),
+        },
+        (Found::Lost(file, why), None) => {
+            eprintln!("vallum: {}: {why}", file.display());
+            report::nowhere(&[file])
+        }
+        (Found::Nothing(_), Some(state)) => setup::run(state, &folders, format, None),
+        (Found::Nothing(places), None) => report::nowhere(&places),
     }
 }
 
@@ -116,10 +126,15 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
     metrics.config_adopted(generation, checksum);
     health.adopted(generation, checksum);
     let feed = control.feed.clone();
+    let appliance = Appliance::of_environment();
     if let Some(group) = sockets.metrics {
         let (resolver, feed) = (resolver.clone(), feed.clone());
-        let endpoints = Arc::new(move || resolver.report(&feed.current()));
-        serve_metrics(group, metrics.clone(), endpoints)?;
+        let updates = Gauges::register(appliance.clone(), &metrics)?;
+        let before = move || {
+            resolver.report(&feed.current());
+            updates.refresh();
+        };
+        serve_metrics(group, metrics.clone(), Arc::new(before))?;
     }
     if let Some(group) = sockets.redirect {
         serve_redirects(group, feed.clone(), address.port())?;
@@ -149,7 +164,7 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
         started: Instant::now(),
     };
     let environment = report::environment();
-    let office = Office { about, health: health.clone(), feed: feed.clone(), log, reloads, environment };
+    let office = Office { about, health: health.clone(), feed: feed.clone(), log, reloads, environment, appliance };
     let office = Arc::new(office);
     if let Some((path, socket)) = sockets.admin {
         serve_admin(&path, socket, office.clone())?;

@@ -16,6 +16,7 @@ mod console;
 mod console_line;
 mod dev;
 mod explain;
+mod image;
 mod launch;
 mod managed;
 mod reload;
@@ -50,6 +51,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Health(remote, health) => client::health(&remote, &health),
         Command::Import(import) => managed::import::run(&import),
         Command::Console(console) => console::run(&console),
+        Command::ConfigDisk => managed::disk::run(),
+        Command::Keeper(keeper) => image::run(keeper),
         Command::Ask(remote, ask) => client::run(&remote, &ask),
         Command::Version(version) => {
             println!("{}", cli::version_text(version.json));

@@ -10,6 +10,7 @@ pub mod affinity;
 pub mod descriptors;
 pub mod driver;
 pub mod inherit;
+pub mod interfaces;
 pub mod listen;
 pub mod tcp;
 pub mod timer;

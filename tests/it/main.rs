@@ -9,6 +9,7 @@
 mod harness;
 
 mod admin;
+mod appliance;
 mod config;
 mod confusion;
 mod e2e;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// Take a configuration from a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -13,6 +13,19 @@ pub struct Import {
     /// Where `vallum run --managed` keeps its state
     #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY", default_value = "/var/lib/vallum")]
     pub state_dir: PathBuf,
+}
+
+/// What the units of the image let the keeper do, as root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Keeper {
+    /// Answer the one who is connected to standard input
+    Answer,
+    /// Install and start a later release, where the credential vallum.update-source names a place for them
+    Update,
+    /// Wait until the data plane reports ready
+    Prove,
+    /// Note a version that failed to start
+    Look,
 }
 
 /// Draw the state of this machine.

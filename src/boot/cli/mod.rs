@@ -16,8 +16,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use super::explain::{self, Explain};
 use super::test::{self, Test};
 use super::why::{self, Why};
-pub use local::{Console, Import};
-pub use remote::{Ask, Health, Image, Logs, Remote, Shown};
+pub use local::{Console, Import, Keeper};
+pub use remote::{Ask, Health, Image, Logs, Remote, Shown, Upgrade};
 
 use crate::telemetry::build::{REVISION, VERSION};
 use crate::telemetry::logging::Format;
@@ -81,6 +81,8 @@ pub enum Command {
     Ask(Remote, Ask),
     Import(Import),
     Console(Console),
+    ConfigDisk,
+    Keeper(Keeper),
 }
 
 /// Serve.
@@ -200,8 +202,14 @@ enum Verb {
     Health(Health),
     /// Take the configuration from a config disk (vallum.yaml, or NoCloud's user-data) and keep it on this machine
     ImportConfig(Import),
-    /// Draw address, health, version and last error on this terminal
+    /// Draw addresses, health, slot, version and last error on this terminal
     Console(Console),
+    /// Take what a config disk holds, before the service starts; a unit of the appliance runs it as root
+    #[command(hide = true)]
+    ConfigDisk,
+    /// Keep the appliance's image (run by its own units)
+    #[command(name = "image-keeper", subcommand, hide = true)]
+    Keeper(Keeper),
     #[command(flatten)]
     Ask(Ask),
 }
@@ -222,6 +230,8 @@ impl Line {
             | Verb::Explain(_)
             | Verb::Version(_)
             | Verb::ImportConfig(_)
+            | Verb::ConfigDisk
+            | Verb::Keeper(_)
                 if is_remote =>
             {
                 refuse("this command asks no running process: `--host`, `--socket` and what belongs to them do not fit")
@@ -236,6 +246,8 @@ impl Line {
             Verb::Health(health) => Ok(Command::Health(remote, health)),
             Verb::ImportConfig(import) => Ok(Command::Import(import)),
             Verb::Console(console) => Ok(Command::Console(console.beside(remote.socket))),
+            Verb::ConfigDisk => Ok(Command::ConfigDisk),
+            Verb::Keeper(keeper) => Ok(Command::Keeper(keeper)),
             Verb::Ask(ask) => Ok(Command::Ask(remote, ask)),
         }
     }

@@ -76,10 +76,43 @@ pub struct Logs {
 pub enum Image {
     /// Which slots there are, and which one runs
     Status(Shown),
-    /// Fetch, verify and write the next version to the other slot
-    Upgrade,
-    /// Start from the other slot next time
-    Rollback,
+    /// Fetch a later release, verify it and write it into the other slot
+    #[command(after_help = UPGRADE_HELP)]
+    Upgrade(Upgrade),
+    /// Start the version in the other slot next time
+    Rollback(Rollback),
+}
+
+const UPGRADE_HELP: &str = "\
+Examples:
+  vallum image upgrade                     from where the machine was told to look (vallum.update-source)
+  vallum --host edge1:8444 --cert me.pem --key me.key --ca ca.pem image upgrade --reboot
+  vallum image upgrade --source https://releases.example/vallum/stable
+  vallum image upgrade --source /run/release   a disk labelled VALLUMREL
+
+The new version is started by --reboot, or whenever the machine starts next. It has three tries to serve; then the one
+that runs now is taken again.";
+
+/// How to upgrade.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Upgrade {
+    /// Where the release is: a folder of the machine, or the https URL of one
+    #[arg(long, value_name = "URL|DIR")]
+    pub source: Option<String>,
+    /// Start the machine again, with the new version
+    #[arg(long)]
+    pub reboot: bool,
+    /// Take a version that failed to start before
+    #[arg(long)]
+    pub retry: bool,
+}
+
+/// How to go back.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Rollback {
+    /// Start the machine again, with the other version
+    #[arg(long)]
+    pub reboot: bool,
 }
 
 /// Is it healthy?

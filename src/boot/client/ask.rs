@@ -68,9 +68,15 @@ impl Asking {
     }
 
     /// Asks, and gives each piece of the answer to `take` as it comes, until it ends.
-    pub(super) fn follow(&self, path: &str, take: impl FnMut(&[u8])) -> Result<StatusCode, ClientError> {
+    pub(super) fn follow(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        take: impl FnMut(&[u8]),
+    ) -> Result<StatusCode, ClientError> {
         self.runtime.block_on(async {
-            let response = self.send(Method::GET, path, Bytes::new()).await?;
+            let response = self.send(method, path, body).await?;
             let status = response.status();
             each_unbounded(response, take).await.map_err(|error| self.http(error))?;
             Ok(status)

@@ -22,6 +22,9 @@ pub(super) fn status(answer: &Value) -> String {
         Value::Null => line("last error", "none".to_owned()),
         error => line("last error", plain(&error["why"])),
     }
+    if !answer["last_update"].is_null() {
+        line("last update", last_update(&answer["last_update"]));
+    }
     if let Some(stuck) = answer["stuck_workers"].as_array().filter(|stuck| !stuck.is_empty()) {
         line("stuck", format!("workers {}", stuck.iter().map(plain).collect::<Vec<_>>().join(", ")));
     }
@@ -62,16 +65,49 @@ pub(super) fn report(answer: &Value) -> String {
     answer["report"].as_str().unwrap_or_default().replace(|c: char| c.is_control() && c != '\n', "")
 }
 
-/// Any document.
-pub(super) fn any(answer: &Value) -> String {
-    format!("{answer:#}\n")
+/// `vallum image status`.
+pub(super) fn image(answer: &Value) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{name:<14}{value}");
+    };
+    let (running, other) = (&answer["running"], &answer["other"]);
+    let proven = if running["proven"] == true { "proven" } else { "not proven yet" };
+    line("running", format!("{} in slot {}, {proven}", plain(&running["version"]), plain(&running["slot"])));
+    let held = other["version"].as_str().map_or_else(|| "nothing".to_owned(), clean);
+    line("other", format!("{held} in slot {}", plain(&other["slot"])));
+    line("next start", plain(&answer["next"]));
+    for file in answer["boot_files"].as_array().into_iter().flatten() {
+        let tries = match &file["tries_left"] {
+            Value::Null => "good".to_owned(),
+            left if left == 0 => "failed".to_owned(),
+            left => format!("{} tries left", plain(left)),
+        };
+        line("boot file", format!("{}, {tries}", plain(&file["version"])));
+    }
+    let source = answer["source"].as_str().map_or_else(|| "none".to_owned(), clean);
+    line(
+        "updates",
+        if answer["takes_updates"] == true { format!("from {source}") } else { "not taken: no key".to_owned() },
+    );
+    line("last update", last_update(&answer["last_update"]));
+    text
 }
 
-fn plain(value: &Value) -> String {
+fn last_update(outcome: &Value) -> String {
+    let version = outcome["version"].as_str().map(|version| format!("{}: ", clean(version))).unwrap_or_default();
+    match outcome {
+        Value::Null => "none since the machine started".to_owned(),
+        _ => format!("{version}{}", outcome["error"].as_str().map_or_else(|| "well".to_owned(), clean)),
+    }
+}
+
+pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), clean)
 }
 
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.replace(char::is_control, "")
 }
 
@@ -100,7 +136,7 @@ mod tests {
         assert_eq!(check("x", &json!({"status": "RUNNING", "error": "no"})), "x RUNNING: no");
         // Whatever comes, nothing panics.
         for strange in [json!(null), json!([1]), json!({"routes": {"a": 1}})] {
-            let _ = (status(&strange), routes(&strange), report(&strange), any(&strange), check("", &strange));
+            let _ = (status(&strange), routes(&strange), report(&strange), image(&strange), check("", &strange));
         }
     }
 }

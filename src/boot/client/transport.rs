@@ -35,8 +35,7 @@ impl Target {
     /// As the command line says; without a word the local socket.
     pub(super) fn choose(remote: &Remote) -> Result<Target, ClientError> {
         let Some(host) = &remote.host else {
-            let usual = || Path::new(RUNTIME).join(local::NAME);
-            return Ok(Target::Local(remote.socket.clone().unwrap_or_else(usual)));
+            return Ok(remote.socket.clone().map_or_else(Target::usual, Target::Local));
         };
         // clap asks for the three together with `--host`.
         let (Some(certificate), Some(key), Some(authorities)) = (&remote.cert, &remote.key, &remote.ca) else {
@@ -46,6 +45,11 @@ impl Target {
         let name = ServerName::try_from(name.clone()).map_err(|_| ClientError::Name(name))?;
         let config = Arc::new(mutual(certificate, key, authorities)?);
         Ok(Target::Mutual { address: host.clone(), name, config })
+    }
+
+    /// The local socket where the service manager makes our folder.
+    pub(super) fn usual() -> Target {
+        Target::Local(Path::new(RUNTIME).join(local::NAME))
     }
 
     pub(super) async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {

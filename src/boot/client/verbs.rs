@@ -18,9 +18,9 @@ impl Asking {
             Ask::Routes(wanted) => self.shown("/v1/routes", wanted.json, show::routes),
             Ask::Reload => self.reload(),
             Ask::Logs(wanted) => self.logs(wanted),
-            Ask::Image(Image::Status(wanted)) => self.shown("/v1/image", wanted.json, show::any),
-            Ask::Image(Image::Upgrade) => self.told("/v1/image/upgrade"),
-            Ask::Image(Image::Rollback) => self.told("/v1/image/rollback"),
+            Ask::Image(Image::Status(wanted)) => self.shown("/v1/image", wanted.json, show::image),
+            Ask::Image(Image::Upgrade(wanted)) => self.upgrade(wanted),
+            Ask::Image(Image::Rollback(wanted)) => self.rollback(wanted.reboot),
         }
     }
 
@@ -38,6 +38,14 @@ impl Asking {
             }
         }
         Ok(healthy)
+    }
+
+    /// Whether the process itself says that it is ready.
+    pub(super) fn ready(&self) -> Result<bool, ClientError> {
+        let path = if self.is_probe() { "/readyz" } else { "/v1/health" };
+        let (status, answer) = self.ask(Method::GET, path, Bytes::new())?;
+        let checks = answer["statuses"].as_object().ok_or_else(|| self.strange(status))?;
+        Ok(checks.values().all(|check| check["status"] == "RUNNING" && check["error"].is_null()))
     }
 
     pub(super) fn validate(&self, wanted: &Validate) -> Result<bool, ClientError> {
@@ -74,14 +82,14 @@ impl Asking {
     fn logs(&self, wanted: &Logs) -> Result<bool, ClientError> {
         let path = format!("/v1/logs?lines={}&follow={}", wanted.lines, wanted.follow);
         let mut out = std::io::stdout();
-        let status = self.follow(&path, |some| {
+        let status = self.follow(Method::GET, &path, Bytes::new(), |some| {
             // A closed pipe ends the program by the next line at the latest.
             let _ = out.write_all(some).and_then(|()| out.flush());
         })?;
         Ok(status == StatusCode::OK)
     }
 
-    fn shown(&self, path: &str, json: bool, text: fn(&Value) -> String) -> Result<bool, ClientError> {
+    pub(super) fn shown(&self, path: &str, json: bool, text: fn(&Value) -> String) -> Result<bool, ClientError> {
         let (status, answer) = self.ask(Method::GET, path, Bytes::new())?;
         if status != StatusCode::OK {
             return self.deny(&answer, status);
@@ -94,18 +102,9 @@ impl Asking {
         Ok(true)
     }
 
-    fn told(&self, path: &str) -> Result<bool, ClientError> {
-        let (status, answer) = self.ask(Method::POST, path, Bytes::new())?;
-        if status != StatusCode::OK {
-            return self.deny(&answer, status);
-        }
-        print!("{}", show::any(&answer));
-        Ok(true)
-    }
-
     /// The process understood and will not: its reason is the message.
-    fn deny(&self, answer: &Value, status: StatusCode) -> Result<bool, ClientError> {
-        eprintln!("vallum: {}", answer["error"].as_str().ok_or_else(|| self.strange(status))?);
+    pub(super) fn deny(&self, answer: &Value, status: StatusCode) -> Result<bool, ClientError> {
+        eprintln!("vallum: {}", show::clean(answer["error"].as_str().ok_or_else(|| self.strange(status))?));
         Ok(false)
     }
 

@@ -6,7 +6,7 @@ use super::last_good::LastGood;
 use crate::boot::console_line::{self, Priority};
 use crate::boot::folders::Folders;
 use crate::boot::report;
-use crate::control::config::{Loaded, Problems, Reloader};
+use crate::control::config::{Loaded, Problem, Problems, Reloader};
 
 /// What a service starts with.
 pub struct Beginning {
@@ -21,14 +21,24 @@ pub struct Beginning {
 /// Loads `file`. A bad one is reported, and what served last takes its place until a reload finds a good one; without
 /// that the problems come back.
 pub fn start(file: &Path, folders: &Folders) -> Result<Beginning, Problems> {
-    let kept = folders.state.as_deref().and_then(|state| {
-        let opened = LastGood::open(state, folders.credentials.as_deref());
-        opened.map_err(|error| console_line::say(Priority::Error, &error.to_string())).ok()
-    });
-    let problems = match Reloader::start(Some(file), report::environment()) {
-        Ok((reloader, loaded)) => return Ok(Beginning { reloader, loaded, kept, refused: None }),
-        Err(problems) => problems,
-    };
+    let kept = open(folders);
+    match Reloader::start(Some(file), report::environment()) {
+        Ok((reloader, loaded)) => Ok(Beginning { reloader, loaded, kept, refused: None }),
+        Err(problems) => resort(file, problems, kept),
+    }
+}
+
+/// What served last, in the place of a configuration that was meant to be at `file` and is lost.
+pub fn without(file: &Path, why: &str, folders: &Folders) -> Result<Beginning, Problems> {
+    resort(file, Problems { list: vec![Problem::whole(why.to_owned())], dropped: 0 }, open(folders))
+}
+
+fn open(folders: &Folders) -> Option<LastGood> {
+    let opened = LastGood::open(folders.state.as_deref()?, folders.credentials.as_deref());
+    opened.map_err(|error| console_line::say(Priority::Error, &error.to_string())).ok()
+}
+
+fn resort(file: &Path, problems: Problems, kept: Option<LastGood>) -> Result<Beginning, Problems> {
     match recall(kept.as_ref(), file) {
         Some((reloader, loaded)) => {
             report::print(&problems.list);

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{Office, document};
+use super::{Office, appliance, document};
 use crate::control::health::probes;
 use crate::plan::route::{Action, PathRule, Route};
 use crate::telemetry::build::{REVISION, VERSION};
@@ -34,6 +34,7 @@ pub(super) async fn status(State(office): State<Arc<Office>>) -> Response {
             "checksum": format!("{:016x}", configuration.checksum),
             "routes": office.feed.current().routes.iter().count(),
             "last_error": refused,
+            "last_update": appliance::last(&office.appliance),
         }),
     )
 }

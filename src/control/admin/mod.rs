@@ -21,6 +21,8 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+use appliance::Appliance;
+
 use super::config::{CONFIG_BYTES_MAX, Environment, Problem};
 use super::health::Health;
 use super::plain::{self, Bounds, Entrance};
@@ -49,6 +51,7 @@ pub struct Office {
     pub reloads: mpsc::Sender<ReloadRequest>,
     /// What a configuration is checked against.
     pub environment: Environment,
+    pub appliance: Appliance,
 }
 
 /// What does not change while the process runs.

@@ -34,6 +34,7 @@ fn office() -> (Arc<Office>, mpsc::Receiver<ReloadRequest>) {
         log: Ring::default(),
         reloads,
         environment: Environment::new(),
+        appliance: Appliance::default(),
     };
     (Arc::new(office), requests)
 }

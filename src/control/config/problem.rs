@@ -58,6 +58,23 @@ pub struct Problem {
     pub snippet: Option<snippet::Snippet>,
 }
 
+impl Problem {
+    /// An error of the file as a whole.
+    pub fn whole(message: String) -> Problem {
+        Problem {
+            severity: Severity::Error,
+            lint: None,
+            place: None,
+            variable: None,
+            key: String::new(),
+            message,
+            help: None,
+            related: None,
+            snippet: None,
+        }
+    }
+}
+
 /// Every problem of one configuration: errors before warnings, then in the order of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems {

@@ -34,7 +34,8 @@ pub enum FetchError {
     Unreachable { host: String, cause: String },
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// A client of https and http.
+pub type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// The client. Its trust in certificates is that of the operating system (`SSL_CERT_FILE` is honoured), read at the
 /// first request.
@@ -101,7 +102,8 @@ pub fn is_permitted(url: &Url) -> bool {
     }
 }
 
-fn client() -> HttpClient {
+/// A client that trusts the certificate authorities of the operating system.
+pub fn client() -> HttpClient {
     let mut roots = rustls::RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
@@ -123,7 +125,7 @@ fn client() -> HttpClient {
 }
 
 /// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -4,7 +4,7 @@
 //! provider is down.
 
 mod cached;
-mod fetch;
+pub mod fetch;
 mod id_token;
 mod keys;
 mod login;
