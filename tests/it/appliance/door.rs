@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::Appliance;
 use crate::harness::vallum::command;
 
-const DONE: &[u8] = br#"{"progress":{"step":"fetching","bytes":0,"total":48000000}}
+/// An update that goes well, as the keeper tells it.
+pub const DONE: &[u8] = br#"{"progress":{"step":"fetching","bytes":0,"total":48000000}}
 {"progress":{"step":"fetching","bytes":48000000,"total":48000000}}
 {"progress":{"step":"writing","bytes":12000000,"total":48000000}}
 {"done":{"running":"1.0.0","offered":"1.1.0","next":"1.1.0","changed":true}}

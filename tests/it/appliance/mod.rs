@@ -1,6 +1,7 @@
 //! The door between the service and the keeper of the image: verbs of the command line, the running process, the socket.
 //! A test stands in for systemd, who accepts and starts the keeper with the connection; or for the keeper.
 
+mod afar;
 mod door;
 mod told;
 
@@ -10,7 +11,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::vallum::{HOST, and, clear, command, public_route};
@@ -24,9 +25,14 @@ struct Appliance {
 
 impl Appliance {
     fn start() -> Appliance {
+        Appliance::start_with(json!({}))
+    }
+
+    fn start_with(more: Value) -> Appliance {
         let (keeper, folder, upstream) = (TempDir::new().unwrap(), TempDir::new().unwrap(), Upstream::echo());
         let routes = json!([public_route(HOST, json!(upstream.url()))]);
         let settings = and(clear(routes), json!({"admin_socket": folder.path().join("admin.sock")}));
+        let settings = and(settings, more);
         let mut command = command();
         command.env("VALLUM_IMAGE_KEEPER", keeper.path());
         Appliance { vallum: Vallum::start_as(command, folder, settings), keeper }
@@ -69,7 +75,10 @@ impl Appliance {
     /// Exit code, what was printed, and what was complained of.
     fn answer(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = self.ask(arguments);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

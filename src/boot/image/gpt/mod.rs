@@ -58,6 +58,12 @@ pub struct Partition {
     pub length: u64,
 }
 
+impl Partition {
+    fn end(&self) -> u64 {
+        self.offset.saturating_add(self.length)
+    }
+}
+
 /// The table of one disk.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -75,6 +81,13 @@ impl Table {
             Ok(table) => Ok(table),
             Err(first) => copy_at(medium, last, last)?.map_err(|spare| GptError::Damaged { first, spare }),
         }
+    }
+
+    /// The bytes between the two copies.
+    fn room(&self) -> std::ops::Range<u64> {
+        let entries = (self.entries.len() as u64).div_ceil(SECTOR);
+        let end = self.last.saturating_sub(entries);
+        (FIRST_ENTRIES_AT + entries) * SECTOR..end * SECTOR
     }
 
     /// All partitions, by number.
@@ -143,7 +156,12 @@ fn copy_at(medium: &impl Medium, here: u64, last: u64) -> io::Result<Result<Tabl
     if crc32(&entries) != u32_at(&header, at::ENTRIES_SUM) {
         return Ok(Err("the entries' sum is wrong"));
     }
-    Ok(Ok(Table { header, entries, last }))
+    let table = Table { header, entries, last };
+    // Tables and partitions are written to: none may lie in another's place.
+    if !table.partitions().iter().all(|part| table.room().contains(&part.offset) && part.end() <= table.room().end) {
+        return Ok(Err("a partition reaches into a table, or out of the disk"));
+    }
+    Ok(Ok(table))
 }
 
 fn partition(number: usize, entry: &[u8]) -> Option<Partition> {

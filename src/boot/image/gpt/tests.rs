@@ -61,6 +61,29 @@ fn damage_of_both_copies_is_refused() {
 }
 
 #[test]
+fn partitions_keep_out_of_the_tables() {
+    let whole = disk::medium();
+    let table = Table::read(&whole).unwrap();
+    let last = disk::BYTES / SECTOR - 1;
+    for (first, end, is_good) in [
+        (34, 40, true),
+        (33, 40, false),
+        (0, 40, false),
+        (400, last - 33, true),
+        (400, last - 32, false),
+        (400, u64::MAX, false),
+    ] {
+        let (mut medium, mut table) = (disk::medium(), table.clone());
+        set_u64(&mut table.entries, 4 * ENTRY_BYTES + 32, first);
+        set_u64(&mut table.entries, 4 * ENTRY_BYTES + 40, end);
+        table.write(&mut medium).unwrap();
+        assert_eq!(Table::read(&medium).is_ok(), is_good || end == u64::MAX, "{first} {end}");
+        // One that has no length at all is no partition.
+        assert!(end != u64::MAX || Table::read(&medium).unwrap().partitions().len() == 4);
+    }
+}
+
+#[test]
 fn a_header_that_lies_is_not_believed() {
     // The sum is right, the numbers are not.
     for (place, value) in
