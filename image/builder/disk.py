@@ -14,6 +14,11 @@ VERITY_SALT = "76616c6c756d" * 5 + "7661"
 DISK_SIZE = "512M"
 # systemd-boot, in the packages.
 LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+# What needs partitions of the disk: the all-in-one image, which has none, would wait for them.
+UNITS = frozenset(
+    "efi.mount var.mount vallum-keeper.socket vallum-keeper@.service vallum-look.service "
+    "vallum-update.service vallum-update.timer".split()
+)
 # What the kernel is told, besides the root's hash: panics and hangs end in a new start, a partition table that a power
 # cut damaged is taken from its spare copy (gpt), the console is on both ways out, and a block of the root that is not what
 # was signed stops the machine rather than the request.

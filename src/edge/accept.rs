@@ -73,7 +73,7 @@ fn admit(worker: &Rc<Worker>, stream: tcp::Stream, peer: SocketAddr) {
         }
     };
     let worker = worker.clone();
-    spawn_guarded(async move { street::serve_connection(&worker, stream, peer, open).await }, on_panic);
+    spawn_guarded(street::serve_connection(worker, stream, peer, open), on_panic);
 }
 
 /// Counts a connection as open for as long as it lives.

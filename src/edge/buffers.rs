@@ -7,7 +7,7 @@ const KEPT_MAX: usize = 256;
 /// Larger buffers are given back to the allocator instead of kept.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Room of a fresh buffer.
-const FRESH_BYTES: usize = 4 * 1024;
+pub const FRESH_BYTES: usize = 2 * 1024;
 
 #[derive(Default)]
 pub struct Buffers(RefCell<Vec<Vec<u8>>>);

@@ -1,18 +1,20 @@
 //! The parcel carried down the street: one request and its response, and everything learnt on the way.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::client_certificate::Shown;
 use super::codec::h2::Protocol;
+use super::request_id::RequestId;
 use super::session::Known;
 use super::websocket::handshake::Key;
 use super::worker::Held;
 use crate::http::authority::Authority;
 use crate::http::fields::FieldKind;
 use crate::http::framing::BodyLength;
-use crate::http::head::{RequestHead, Span};
+use crate::http::head::{RequestHead, Room, Span};
 use crate::plan::client_certificate::Standing;
 use crate::plan::policy::mcp::{self, Mcp};
 use crate::plan::route::Route;
@@ -37,6 +39,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Of whom nothing is known but where the connection comes from.
+    pub fn at(address: SocketAddr) -> Self {
+        Client { address, secure: false, server_name: None, was_asked: false, certificate: None }
+    }
+
     pub fn scheme(&self) -> &'static str {
         if self.secure { "https" } else { "http" }
     }
@@ -50,7 +57,7 @@ impl Client {
 pub struct Exchange {
     pub started: Instant,
     pub plan: Held,
-    pub client: Client,
+    pub client: Rc<Client>,
     /// The person's address: the connection's, or what trusted proxies say of it (`xff_num_trusted_hops`).
     pub source: IpAddr,
     pub head: RequestHead,
@@ -62,7 +69,7 @@ pub struct Exchange {
     pub websocket_key: Option<Key>,
     /// The request in its one normal form; only this is matched, authorized, logged and forwarded.
     pub normal: Normal,
-    pub request_id: Box<str>,
+    pub request_id: RequestId,
     /// The position of its route in the plan, once one is chosen.
     pub route_index: Option<usize>,
     /// How the client's certificate stands to the terms of the route.
@@ -82,7 +89,7 @@ pub struct Exchange {
 /// The normal form of a request.
 #[derive(Debug)]
 pub struct Normal {
-    pub authority: Authority<'static>,
+    pub authority: Option<Rc<Authority<'static>>>,
     /// Percent-encoded, without query. Borrowed from the head when it was normal already.
     path: Path,
     pub query: Option<Span>,
@@ -123,7 +130,7 @@ pub enum Message {
     /// There is none, or it was not looked for.
     #[default]
     None,
-    Read(mcp::Message),
+    Read(Box<mcp::Message>),
     /// The body is none that everybody reads alike, or is larger than is read.
     Unreadable,
 }
@@ -157,10 +164,13 @@ pub struct Answer {
     pub size: u64,
 }
 
+/// Of requests that never named one.
+static NO_AUTHORITY: Authority<'static> = Authority { host: Cow::Borrowed(""), port: None };
+
 impl Normal {
     pub fn empty() -> Self {
         Normal {
-            authority: Authority { host: "".into(), port: None },
+            authority: None,
             path: Path::AsSent(Span::default()),
             query: None,
             body: BodyLength::None,
@@ -182,7 +192,7 @@ impl Normal {
 impl Exchange {
     pub fn new(
         plan: Held,
-        client: Client,
+        client: Rc<Client>,
         head: RequestHead,
         told_body: Option<BodyLength>,
         cells: WorkerCells,
@@ -198,7 +208,7 @@ impl Exchange {
             told_protocol: None,
             websocket_key: None,
             normal: Normal::empty(),
-            request_id: "".into(),
+            request_id: RequestId::default(),
             route_index: None,
             standing: Standing::default(),
             session: Presented::default(),
@@ -237,8 +247,13 @@ impl Exchange {
         self.head.pairs().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type")).map(|(_, value)| value)
     }
 
+    /// The authority that was asked for; without a host until it was found to be one.
+    pub fn authority(&self) -> &Authority<'static> {
+        self.normal.authority.as_deref().unwrap_or(&NO_AUTHORITY)
+    }
+
     pub fn host(&self) -> &str {
-        &self.normal.authority.host
+        &self.authority().host
     }
 
     /// The protocol that the client asked to upgrade to, as `Upgrade` names it.
@@ -263,15 +278,15 @@ impl Exchange {
 
     /// The request's URL as the client sees it.
     pub fn url(&self) -> String {
-        let Authority { host, port } = &self.normal.authority;
+        let Authority { host, port } = self.authority();
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let query = self.query().map(|query| format!("?{query}")).unwrap_or_default();
         format!("{}://{host}{port}{}{query}", self.client.scheme(), self.path())
     }
 
-    /// The head's bytes, for reuse; the exchange is over.
-    pub fn take_bytes(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.head).into_bytes()
+    /// The head's room, for reuse; the exchange is over.
+    pub fn take_room(&mut self) -> Room {
+        std::mem::take(&mut self.head).into_room()
     }
 
     /// Notes what was answered.

@@ -43,7 +43,7 @@ pub enum Failure {
     },
     /// A message to an MCP server is refused; the error answers its `id`.
     CallDenied {
-        id: serde_json::Value,
+        id: Box<serde_json::Value>,
     },
     /// Someone is signed in or known, but may not. Lines that say which condition failed.
     Denied {

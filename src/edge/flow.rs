@@ -80,8 +80,8 @@ pub enum Cut {
 /// go on that are `allowed`.
 pub async fn run(
     clock: &Clock,
-    mut source: Source<'_>,
-    mut sink: Sink<'_>,
+    source: &mut Source<'_>,
+    sink: &mut Sink<'_>,
     out: &mut Vec<u8>,
     size: &mut u64,
     size_max: u64,
@@ -99,6 +99,38 @@ pub async fn run(
         }
         sink.write(clock, out, false).await?;
         source.fill(clock).await?;
+    }
+}
+
+/// Does what [`run`] would, where that needs no waiting: the usual answer to a client of HTTP/2 is here as a whole, and
+/// there is room for it. `None`: there is more to do, and `run` goes on from here.
+pub fn run_at_once(
+    source: &mut Source<'_>,
+    sink: &mut Sink<'_>,
+    out: &mut Vec<u8>,
+    size: &mut u64,
+) -> Option<Result<(), Cut>> {
+    let (Source::Wire { inbox, incoming, .. }, Sink::Stream { stream, whole, .. }) = (source, sink) else {
+        return None;
+    };
+    match incoming.pass(inbox, Outgoing::Plain, out) {
+        Ok(count) => *size += count,
+        Err(malformed) => return Some(Err(Cut::Sender(malformed.0))),
+    }
+    match incoming {
+        Incoming::Ended if *whole => Some(Ok(())),
+        Incoming::Ended => match stream.try_write(out, true) {
+            Ok(sent) if sent == out.len() => {
+                out.clear();
+                Some(Ok(()))
+            }
+            Ok(sent) => {
+                out.drain(..sent);
+                None
+            }
+            Err(_) => Some(Err(Cut::Receiver)),
+        },
+        _ => None,
     }
 }
 

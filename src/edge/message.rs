@@ -36,7 +36,7 @@ pub async fn read(worker: &Worker, client: &mut Client<'_>, exchange: &mut Excha
     // Nothing of it is left to be read, so that the connection may go on after a refusal.
     exchange.normal.body = BodyLength::None;
     match mcp::Message::parse(&body) {
-        Ok(message) => exchange.message = Message::Read(message),
+        Ok(message) => exchange.message = Message::Read(message.into()),
         Err(error) => {
             tracing::info!("request-id" = %exchange.request_id, %error, "a body is no MCP message");
         }
@@ -86,7 +86,9 @@ pub async fn refusal(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
                 return Failure::ClientGone;
             }
             match &exchange.message {
-                Message::Read(mcp::Message { id, method: Some(_), .. }) => Failure::CallDenied { id: id.clone() },
+                Message::Read(message) if message.method.is_some() => {
+                    Failure::CallDenied { id: message.id.clone().into() }
+                }
                 _ if is_server => Failure::Challenge { metadata: metadata(exchange) },
                 _ => failure,
             }
@@ -99,7 +101,7 @@ pub async fn refusal(worker: &Worker, client: &mut Client<'_>, exchange: &mut Ex
 /// Where the metadata of the protected resource is (RFC 9728 section 3.1).
 fn metadata(exchange: &Exchange) -> String {
     let path = exchange.route().and_then(|route| route.mcp.as_ref()).map_or("", |mcp| &mcp.path);
-    let port = exchange.normal.authority.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let port = exchange.authority().port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("https://{}{port}/.well-known/oauth-protected-resource{path}", exchange.host())
 }
 

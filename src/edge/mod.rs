@@ -3,6 +3,7 @@
 //! [`street`] is the place to start reading: it knows the order of the stations.
 
 pub mod accept;
+pub mod authorities;
 pub mod authorize;
 pub mod balance;
 pub mod body;

@@ -28,7 +28,7 @@ pub async fn visit(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exch
     let visit = Visit {
         request,
         client: SocketAddr::new(exchange.source, exchange.client.address.port()),
-        request_id: exchange.request_id.clone(),
+        request_id: (*exchange.request_id).into(),
         session: exchange.session.known.as_ref().map(|known| known.session.clone()),
         plan: (*exchange.plan).clone(),
         answer,

@@ -1,13 +1,60 @@
 //! Request ids: unique, not secret, made without a system call.
 
 use std::cell::Cell;
+use std::fmt;
+use std::ops::Deref;
 
 /// Longest id accepted from a client.
 const CLIENT_ID_BYTES_MAX: usize = 128;
 
 /// Length of a UUID's text.
 const UUID_BYTES: usize = 36;
-const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// An id. One of ours is kept in place: there is one in every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestId {
+    Ours([u8; UUID_BYTES]),
+    /// The client's, or none yet.
+    Theirs(Box<str>),
+}
+
+impl RequestId {
+    /// An id that [`RequestIds::accept`] took from a client.
+    pub fn of_client(id: &str) -> Self {
+        RequestId::Theirs(id.into())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            RequestId::Ours(text) => text,
+            RequestId::Theirs(text) => text.as_bytes(),
+        }
+    }
+}
+
+impl Default for RequestId {
+    fn default() -> Self {
+        RequestId::Theirs("".into())
+    }
+}
+
+impl Deref for RequestId {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            // Digits and hyphens are text.
+            RequestId::Ours(text) => std::str::from_utf8(text).unwrap_or_default(),
+            RequestId::Theirs(text) => text,
+        }
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self)
+    }
+}
 
 /// Makes ids in the form of a version 4 UUID.
 pub struct RequestIds {
@@ -23,21 +70,19 @@ impl RequestIds {
     }
 
     /// A fresh id.
-    pub fn next(&self) -> Box<str> {
-        let bits = (u128::from(self.word()) << 64 | u128::from(self.word())) & !(0xf << 76) & !(0b11 << 62)
-            | 0x4 << 76
-            | 0b10 << 62;
+    pub fn next(&self) -> RequestId {
+        // Version 4 and the variant of RFC 9562 section 4.
+        let high = self.word() & !0xf000 | 0x4000;
+        let low = self.word() & !(0b11 << 62) | 0b10 << 62;
+        let words = [hex((high >> 32) as u32), hex(high as u32), hex((low >> 32) as u32), hex(low as u32)];
         let mut text = [b'-'; UUID_BYTES];
-        let mut at = 0;
-        for (position, byte) in bits.to_be_bytes().into_iter().enumerate() {
-            // A hyphen stays before each of these.
-            at += usize::from(matches!(position, 4 | 6 | 8 | 10));
-            text[at] = HEX[usize::from(byte >> 4)];
-            text[at + 1] = HEX[usize::from(byte & 0xf)];
-            at += 2;
-        }
-        // Digits and hyphens are text.
-        std::str::from_utf8(&text).unwrap_or_default().into()
+        text[..8].copy_from_slice(&words[0]);
+        text[9..13].copy_from_slice(&words[1][..4]);
+        text[14..18].copy_from_slice(&words[1][4..]);
+        text[19..23].copy_from_slice(&words[2][..4]);
+        text[24..28].copy_from_slice(&words[2][4..]);
+        text[28..].copy_from_slice(&words[3]);
+        RequestId::Ours(text)
     }
 
     /// The id that a client sent, if it is one that may stand in logs and headers.
@@ -55,6 +100,17 @@ impl RequestIds {
         self.state.set([a.rotate_left(49) ^ mixed ^ (mixed << 21), mixed.rotate_left(28)]);
         word
     }
+}
+
+/// The eight digits of a word, all at once.
+fn hex(word: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut digits = u64::from(word);
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+    digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = ((digits + 6 * ONES) >> 4) & ONES;
+    (digits + u64::from(b'0') * ONES + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 impl Default for RequestIds {
@@ -75,6 +131,13 @@ mod tests {
         let parsed = uuid::Uuid::parse_str(&a).unwrap();
         assert_eq!(parsed.get_version_num(), 4);
         assert_eq!(parsed.get_variant(), uuid::Variant::RFC4122);
+    }
+
+    #[test]
+    fn digits_are_hexadecimal() {
+        for word in [0, 1, 0x9a, 0x0123_4567, 0x89ab_cdef, 0xa0a9_9a0f, u32::MAX] {
+            assert_eq!(hex(word), format!("{word:08x}").as_bytes());
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub fn query(exchange: &Exchange) -> Option<Cow<'_, str>> {
 
 /// Where a redirect leads.
 pub fn location(exchange: &Exchange, route: &Route, redirect: &Redirect) -> String {
-    let authority = &exchange.normal.authority;
+    let authority = exchange.authority();
     let query = query(exchange);
     let asked = Asked {
         scheme: exchange.scheme(),
@@ -165,7 +165,7 @@ fn push_field(exchange: &Exchange, name: &str, out: &mut Vec<u8>) {
     use FieldKind as K;
     match fields::classify(name.as_bytes()) {
         K::Identity | K::ForwardedHost => {}
-        K::Host => out.extend_from_slice(exchange.normal.authority.to_string().as_bytes()),
+        K::Host => out.extend_from_slice(exchange.authority().to_string().as_bytes()),
         K::ForwardedFor => out.extend_from_slice(exchange.forwarded_for.as_bytes()),
         K::ForwardedProto => out.extend_from_slice(exchange.scheme().as_bytes()),
         K::RequestId => out.extend_from_slice(exchange.request_id.as_bytes()),

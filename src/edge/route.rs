@@ -24,7 +24,7 @@ pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
         return Ok(Way::Ping);
     }
     let plan = exchange.plan.clone();
-    let port = exchange.normal.authority.port;
+    let port = exchange.authority().port;
     let is_authenticate = plan.identity.is_authenticate_host(exchange.host());
     if is_authenticate {
         return if client_certificate::fits(exchange) { Ok(Way::Portal) } else { Err(Failure::Misdirected) };

@@ -1,11 +1,13 @@
 //! Brings a request to its one normal form, once. What cannot be brought there is refused.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
+use super::authorities::Authorities;
 use super::codec::h2::Protocol;
 use super::exchange::{Exchange, Upgrade};
 use super::failure::{Failure, Refusal};
-use super::request_id::RequestIds;
+use super::request_id::{RequestId, RequestIds};
 use super::session::own_credentials;
 use super::websocket::handshake::Key;
 use crate::http::authority::{self, Authority};
@@ -15,7 +17,7 @@ use crate::http::{framing, head::Span};
 use crate::plan::field_rules::Underscores;
 
 /// Fills `exchange.normal` and the request id.
-pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure> {
+pub fn request(exchange: &mut Exchange, ids: &RequestIds, known: &Authorities) -> Result<(), Failure> {
     exchange.request_id = request_id(exchange, ids);
     if !exchange.head.is_1_1 {
         return Err(Failure::Http10);
@@ -25,7 +27,7 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds) -> Result<(), Failure>
     connection(exchange)?;
     credentials(exchange)?;
     protocol(exchange)?;
-    target(exchange)?;
+    target(exchange, known)?;
     exchange.source = exchange.plan.field_rules.client(exchange.client.address.ip(), forwarded_for(exchange));
     match exchange.plan.field_rules.underscores {
         Underscores::Reject if any_underscore(exchange) => Err(Failure::Underscore),
@@ -48,8 +50,12 @@ fn any_underscore(exchange: &Exchange) -> bool {
     })
 }
 
-fn request_id(exchange: &Exchange, ids: &RequestIds) -> Box<str> {
-    exchange.head.first(FieldKind::RequestId).and_then(RequestIds::accept).map_or_else(|| ids.next(), Into::into)
+fn request_id(exchange: &Exchange, ids: &RequestIds) -> RequestId {
+    exchange
+        .head
+        .first(FieldKind::RequestId)
+        .and_then(RequestIds::accept)
+        .map_or_else(|| ids.next(), RequestId::of_client)
 }
 
 /// What the client says about the connection itself. An `Upgrade` that no protocol allows (RFC 6455 section 4.1) is none.
@@ -109,8 +115,8 @@ fn protocol(exchange: &mut Exchange) -> Result<(), Failure> {
 }
 
 /// The forms of RFC 9112 section 3.2 that are served: origin-form and absolute-form, and `OPTIONS *`.
-fn target(exchange: &mut Exchange) -> Result<(), Failure> {
-    let host = host(exchange)?;
+fn target(exchange: &mut Exchange, known: &Authorities) -> Result<(), Failure> {
+    let host = host(exchange, known)?;
     let span = exchange.head.target_span();
     let target = exchange.head.target();
     // CONNECT makes a tunnel; TRACE would send the client what we vouch for to the upstream.
@@ -120,7 +126,7 @@ fn target(exchange: &mut Exchange) -> Result<(), Failure> {
     let (authority, start) = match target.first() {
         Some(b'/') => (host, 0),
         Some(b'*') if target.len() == 1 && exchange.method() == "OPTIONS" => {
-            exchange.normal.authority = host;
+            exchange.normal.authority = Some(host);
             exchange.normal.set_path("/");
             return Ok(());
         }
@@ -133,7 +139,7 @@ fn target(exchange: &mut Exchange) -> Result<(), Failure> {
         return Err(Failure::Target(Refusal::Query));
     }
     let query = (!query.is_empty()).then(|| span.part(start + length + 1, target.len()));
-    exchange.normal.authority = authority;
+    exchange.normal.authority = Some(authority);
     exchange.normal.query = query;
     // Should it be refused, this is what is logged.
     exchange.normal.set_path_as_sent(span.part(start, start + length));
@@ -156,13 +162,13 @@ fn redirect_target(path: String, query: Option<Span>, exchange: &Exchange) -> St
     }
 }
 
-fn host(exchange: &Exchange) -> Result<Authority<'static>, Failure> {
+fn host(exchange: &Exchange, known: &Authorities) -> Result<Rc<Authority<'static>>, Failure> {
     let mut hosts = exchange.head.all(FieldKind::Host);
     let host = hosts.next().ok_or(Failure::Host(Refusal::Missing))?;
     if hosts.next().is_some() {
         return Err(Failure::Host(Refusal::Repeated));
     }
-    authority::parse(host).map(Authority::into_owned).map_err(|e| Failure::Host(e.into()))
+    known.of(host).map_err(|e| Failure::Host(e.into()))
 }
 
 /// An absolute-form target: its authority, which must agree with Host, and where its path starts.
@@ -170,7 +176,7 @@ fn absolute(
     target: &[u8],
     host: &Authority<'static>,
     default_port: u16,
-) -> Result<(Authority<'static>, usize), Failure> {
+) -> Result<(Rc<Authority<'static>>, usize), Failure> {
     let form = || Failure::Target(Refusal::Form);
     let scheme = [&b"http://"[..], b"https://"]
         .into_iter()
@@ -182,5 +188,5 @@ fn absolute(
     if !named.agrees_with(host, default_port) {
         return Err(Failure::Target(Refusal::Disagree));
     }
-    Ok((named.into_owned(), scheme.len() + length))
+    Ok((Rc::new(named.into_owned()), scheme.len() + length))
 }

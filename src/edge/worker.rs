@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::authorities::Authorities;
 use super::balance::Turns;
 use super::buffers::Buffers;
 use super::clock::Clock;
@@ -71,6 +72,7 @@ pub struct Worker {
     /// Assertions about nobody, for public routes that pass identity.
     pub anonymous: Assertions,
     pub request_ids: RequestIds,
+    pub authorities: Authorities,
     pub gate: Arc<Gate>,
     pub refusals: accept::Refusals,
     /// Set when the process is about to end: answers then close their connections.
@@ -105,6 +107,7 @@ impl Worker {
             turns: Turns::new(setup.index),
             anonymous: Assertions::default(),
             request_ids: RequestIds::new(),
+            authorities: Authorities::default(),
             gate: setup.gate.clone(),
             refusals: accept::Refusals::default(),
             draining: Cell::new(false),

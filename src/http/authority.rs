@@ -121,10 +121,15 @@ fn ipv6(bracketed: &[u8]) -> Result<Cow<'_, str>, AuthorityError> {
 
 /// A DNS name or an IPv4 address, in lower case, without the dot of the root.
 fn name(raw: &[u8]) -> Result<Cow<'_, str>, AuthorityError> {
-    let mut upper = false;
+    let (mut upper, mut empty_label, mut label) = (false, false, 0);
     for byte in raw {
+        label += 1;
         match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {}
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => {}
+            b'.' => {
+                empty_label |= label == 1;
+                label = 0;
+            }
             b'A'..=b'Z' => upper = true,
             _ => return Err(AuthorityError::Byte),
         }
@@ -136,7 +141,7 @@ fn name(raw: &[u8]) -> Result<Cow<'_, str>, AuthorityError> {
         1..=MAX_HOST_LEN => {}
         _ => return Err(AuthorityError::TooLong),
     }
-    if host.split('.').any(str::is_empty) {
+    if empty_label {
         return Err(AuthorityError::Label);
     }
     // `127.1`, `0x7f.0.0.1` and `2130706433` are addresses to some resolvers and names to others.
@@ -151,6 +156,10 @@ fn name(raw: &[u8]) -> Result<Cow<'_, str>, AuthorityError> {
 
 /// Whether the last label is a decimal or hexadecimal number, as the URL standard asks.
 fn ends_in_number(host: &str) -> bool {
+    // Few names end as a number could.
+    if !matches!(host.as_bytes().last(), Some(b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b'x' | b'X')) {
+        return false;
+    }
     let last = host.rsplit('.').next().unwrap_or_default().as_bytes();
     match last {
         [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),

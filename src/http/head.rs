@@ -59,6 +59,13 @@ pub struct Field {
     pub kind: FieldKind,
 }
 
+/// What heads are made in.
+#[derive(Debug, Default)]
+pub struct Room {
+    pub bytes: Vec<u8>,
+    pub fields: Vec<Field>,
+}
+
 /// A request head.
 #[derive(Debug, Default)]
 pub struct RequestHead {
@@ -243,9 +250,9 @@ impl RequestHead {
         self.bytes.len()
     }
 
-    /// Gives the bytes back for reuse.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    /// Gives its room back for reuse.
+    pub fn into_room(self) -> Room {
+        Room { bytes: self.bytes, fields: self.fields }
     }
 }
 

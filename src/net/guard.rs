@@ -9,31 +9,40 @@ pub fn spawn_guarded<F>(task: F, on_panic: impl FnOnce() + 'static)
 where
     F: Future<Output = ()> + 'static,
 {
-    drop(monoio::spawn(Guarded { task: Some(Box::pin(task)), on_panic: Some(on_panic) }));
+    drop(monoio::spawn(Guarded { task: Some(task), on_panic: Some(on_panic) }));
 }
 
 struct Guarded<F, P> {
-    task: Option<Pin<Box<F>>>,
+    /// Pinned with the whole; `None` once it panicked.
+    task: Option<F>,
     on_panic: Option<P>,
 }
 
-impl<F, P> Unpin for Guarded<F, P> {}
+impl<F, P> Guarded<F, P> {
+    fn parts(self: Pin<&mut Self>) -> (Pin<&mut Option<F>>, &mut Option<P>) {
+        // SAFETY: `task` is never moved out of, only polled in its place, and dropped there by `Pin::set`; `Guarded` is
+        // `Unpin` only where `F` is, has no `Drop`, and nothing else hands `task` out. `on_panic` is never pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        // SAFETY: as above.
+        (unsafe { Pin::new_unchecked(&mut this.task) }, &mut this.on_panic)
+    }
+}
 
 impl<F: Future<Output = ()>, P: FnOnce()> Future for Guarded<F, P> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.get_mut();
-        let Some(task) = this.task.as_mut() else { return Poll::Ready(()) };
+        let (mut slot, on_panic) = self.parts();
+        let Some(mut task) = slot.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         // The task is dropped right after a panic, so nothing can see what it left half done but the worker's own
         // counters, which stay valid at every step.
         match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(())) => Poll::Ready(()),
             Err(_) => {
-                let task = this.task.take();
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
-                if let Some(on_panic) = this.on_panic.take() {
+                // What is assigned takes its place even when what was there panics again as it is dropped.
+                let _ = catch_unwind(AssertUnwindSafe(|| slot.set(None)));
+                if let Some(on_panic) = on_panic.take() {
                     on_panic();
                 }
                 Poll::Ready(())

@@ -1,5 +1,8 @@
 //! Waiting on a worker. Timers have a resolution of one millisecond.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 pub async fn sleep(duration: Duration) {
@@ -13,6 +16,18 @@ pub struct Elapsed;
 
 /// Waits for `future` at most `duration`. Not for reads and writes of a socket that shall live on: those are bounded by
 /// the worker's deadlines instead (see `edge::deadline`).
+///
+/// The timer is made when the future has to wait for the first time, and on the heap: what waits inside of others would
+/// otherwise carry its room and its alignment (128 bytes) along, whether it waits or not.
 pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
-    monoio::time::timeout(duration, future).await.map_err(|_| Elapsed)
+    let mut future = pin!(future);
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(monoio::time::sleep(duration)));
+        timer.as_mut().poll(cx).map(|()| Err(Elapsed))
+    })
+    .await
 }

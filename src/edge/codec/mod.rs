@@ -18,6 +18,7 @@ use super::upstream::response::write_status_line;
 use super::wire::Writer;
 use super::worker::Worker;
 use crate::http::framing::BodyLength;
+use crate::http::head::Room;
 use crate::net::timer;
 use crate::plan::timeouts::Timeouts;
 
@@ -200,6 +201,14 @@ impl Client<'_> {
         match self {
             Client::H1(connection) => Back::H1 { writer: &mut connection.writer, deadline: &connection.deadline },
             Client::H2(stream) => Back::H2(stream),
+        }
+    }
+
+    /// Takes back the room of a head that is no longer needed.
+    pub fn take_back(&self, worker: &Worker, room: Room) {
+        match self {
+            Client::H1(_) => worker.buffers.give(room.bytes),
+            Client::H2(stream) => stream.take_back(room),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::edge::flow::{self, Cut, Sink, Source};
 use crate::edge::race::{First, first};
 use crate::edge::upstream::response::{Found, Response, read_head};
 use crate::edge::upstream::{Connection, request};
-use crate::edge::wire::{READ_BYTES, Reader};
+use crate::edge::wire::{AHEAD_BYTES_FIRST, READ_BYTES, Reader};
 use crate::edge::{limits, tunnel};
 use crate::http::framing::BodyLength;
 use crate::telemetry::access_log;
@@ -60,7 +60,7 @@ pub(super) async fn attempt(
     let mut size = 0;
     if !incoming.is_ended() {
         if exchange.normal.expects_continue {
-            client.invite().await.map_err(Attempt::Failed)?;
+            Box::pin(client.invite()).await.map_err(Attempt::Failed)?;
             exchange.normal.expects_continue = false;
         }
         size = client.take(&mut incoming, outgoing, &mut out, job.of_request(exchange)).map_err(Attempt::Failed)?;
@@ -77,6 +77,9 @@ pub(super) async fn attempt(
     // A failed write is not the end: the endpoint may have answered and closed. Reading tells.
     let _ = upstream.writer.write_all(&mut out).await;
     upstream.deadline.clear_write();
+    // Lent to others while this one waits: what many use in turn stays in the cache of the processor.
+    worker.buffers.give(out);
+    let mut out = Vec::new();
     job.await_answer(&client.back(), &upstream.deadline);
     let reply = Reply { job, exchange, close, uploaded: &Cell::new(true), may_repeat };
     let mut head = client.stream().map_or(HeadSink::H1(&mut out), HeadSink::H2);
@@ -105,6 +108,12 @@ impl Reply<'_> {
         let (mut seen, mut interim) = (0, 0);
         loop {
             let close = self.close || !self.uploaded.get();
+            if let HeadSink::H1(out) = head
+                && !inbox.is_empty()
+                && out.capacity() == 0
+            {
+                **out = self.job.worker.buffers.take();
+            }
             match read_head(self.exchange, self.job.route, inbox, seen, close, head).map_err(Attempt::Failed)? {
                 Found::Final(response, length) => {
                     inbox.drain(..length);
@@ -121,7 +130,8 @@ impl Reply<'_> {
                 Found::Incomplete(looked_at) => seen = looked_at,
             }
             let untouched = inbox.is_empty() && interim == 0;
-            match reader.read(inbox, READ_BYTES).await {
+            let room = if inbox.is_empty() { AHEAD_BYTES_FIRST as usize } else { READ_BYTES };
+            match reader.read(inbox, room).await {
                 Ok(1..) => {}
                 _ if deadline.fired() => return Err(Attempt::Failed(Failure::UpstreamTimeout)),
                 _ if untouched && self.may_repeat => return Err(Attempt::Stale),
@@ -156,13 +166,14 @@ async fn stream(
     let uploaded = Cell::new(false);
     let (mut out, mut size) = (job.worker.buffers.take(), 0);
     let client_is_h2 = client.stream().is_some();
-    let (source, back) = client.split(incoming, timeouts);
+    let (mut source, back) = client.split(incoming, timeouts);
     let mut head = back.head(&mut out);
     let Connection { reader, writer, deadline, inbox, .. } = upstream;
     let write_ms = timeouts.write.as_millis() as u64;
-    let sink = Sink::Wire { writer, outgoing: upload_framing, deadline, timeout_ms: write_ms };
+    let mut sink = Sink::Wire { writer, outgoing: upload_framing, deadline, timeout_ms: write_ms };
     let allowed = job.of_request(exchange);
-    let mut sending = pin!(flow::run(clock, source, sink, &mut sent, &mut up, limits::body_max(job.route), allowed));
+    let up_max = limits::body_max(job.route);
+    let mut sending = pin!(flow::run(clock, &mut source, &mut sink, &mut sent, &mut up, up_max, allowed));
     let mut sent_result = None;
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
     let response = {
@@ -188,9 +199,9 @@ async fn stream(
     job.answer_begins(&back, &response, deadline);
     let allowed = job.of_response(exchange, client_is_h2);
     let incoming = Incoming::new(response.body);
-    let source = Source::Wire { reader, inbox, incoming, deadline, pace: job.idle_pace() };
-    let sink = back.sink(response.body, timeouts);
-    let receiving = flow::run(clock, source, sink, &mut out, &mut size, u64::MAX, allowed);
+    let mut source = Source::Wire { reader, inbox, incoming, deadline, pace: job.idle_pace() };
+    let mut sink = back.sink(response.body, timeouts);
+    let receiving = flow::run(clock, &mut source, &mut sink, &mut out, &mut size, u64::MAX, allowed);
     let result = if sent_result.is_some() {
         receiving.await
     } else {
@@ -215,7 +226,7 @@ pub(super) async fn finish(
     job: &Job<'_>,
     client: &mut Client<'_>,
     exchange: &mut Exchange,
-    mut upstream: Connection,
+    mut upstream: Box<Connection>,
     answered: Answered,
 ) -> Result<After, Failure> {
     let Answered { response, mut out, close } = answered;
@@ -225,7 +236,7 @@ pub(super) async fn finish(
     }
     job.answer_begins(&client.back(), &response, &upstream.deadline);
     let timeouts = &exchange.plan.timeouts;
-    let source = Source::Wire {
+    let mut source = Source::Wire {
         reader: &mut upstream.reader,
         inbox: &mut upstream.inbox,
         incoming: Incoming::new(response.body),
@@ -233,9 +244,15 @@ pub(super) async fn finish(
         pace: job.idle_pace(),
     };
     let allowed = job.of_response(exchange, client.stream().is_some());
-    let sink = client.back().sink(response.body, timeouts);
+    let mut sink = client.back().sink(response.body, timeouts);
     let mut size = 0;
-    let result = flow::run(&job.worker.clock, source, sink, &mut out, &mut size, u64::MAX, allowed).await;
+    let result = match flow::run_at_once(&mut source, &mut sink, &mut out, &mut size) {
+        Some(result) => result,
+        None => {
+            let clock = &job.worker.clock;
+            Box::pin(flow::run(clock, &mut source, &mut sink, &mut out, &mut size, u64::MAX, allowed)).await
+        }
+    };
     job.worker.buffers.give(out);
     Ok(settle(job, client, exchange, upstream, Relayed { response, result, size, uploaded: true, close }))
 }
@@ -245,7 +262,7 @@ pub(super) fn settle(
     job: &Job<'_>,
     client: &mut Client<'_>,
     exchange: &mut Exchange,
-    upstream: Connection,
+    mut upstream: Box<Connection>,
     relayed: Relayed,
 ) -> After {
     let Relayed { response, result, size, uploaded, close } = relayed;
@@ -253,8 +270,10 @@ pub(super) fn settle(
     let is_gone = client.answer_over();
     match result {
         Ok(()) => {
-            if response.keep_alive && uploaded {
-                job.worker.pool.put(upstream, job.worker.clock.now_ms());
+            // What came behind the answer was not asked for.
+            if response.keep_alive && uploaded && upstream.inbox.is_empty() {
+                job.worker.buffers.give(std::mem::take(&mut upstream.inbox));
+                job.worker.pool.put(upstream, job.worker.buffers.take(), job.worker.clock.now_ms());
             }
             // After a refused upgrade nobody can say whose protocol the next bytes speak.
             if close || exchange.normal.upgrade.is_some() { After::Close } else { After::Next }

@@ -158,12 +158,12 @@ impl Talk<'_> {
         match body {
             Body::Nothing => Ok(()),
             Body::Again(sent) => sending.again(timeout, sent).await,
-            Body::Client(source) => {
+            Body::Client(mut source) => {
                 let (mut out, mut size) = (Vec::new(), 0);
-                let sink = Sink::Upstream { sending, log, timeout };
+                let mut sink = Sink::Upstream { sending, log, timeout };
                 let (clock, most) = (&self.job.worker.clock, limits::body_max(self.job.route));
                 let allowed = self.job.of_request(self.exchange);
-                flow::run(clock, source, sink, &mut out, &mut size, most, allowed).await
+                flow::run(clock, &mut source, &mut sink, &mut out, &mut size, most, allowed).await
             }
         }
     }
@@ -231,11 +231,12 @@ impl Talk<'_> {
         let Talk { job, exchange, place, .. } = self;
         job.answer_begins(&back, response, &place.deadline);
         let mut size = 0;
-        let source = Source::Upstream { receiving, deadline: &place.deadline, pace: job.idle_pace() };
-        let sink = back.sink(response.body, &exchange.plan.timeouts);
+        let mut source = Source::Upstream { receiving, deadline: &place.deadline, pace: job.idle_pace() };
+        let mut sink = back.sink(response.body, &exchange.plan.timeouts);
         let allowed = job.of_response(exchange, self.client_is_h2);
         let result = {
-            let relaying = flow::run(&job.worker.clock, source, sink, out, &mut size, u64::MAX, allowed);
+            let clock = &job.worker.clock;
+            let relaying = flow::run(clock, &mut source, &mut sink, out, &mut size, u64::MAX, allowed);
             let mut relaying = pin!(relaying);
             match self.upload.get() {
                 Upload::Whole | Upload::Cut => relaying.await,

@@ -123,7 +123,7 @@ pub async fn run(
     worker: &Worker,
     client: &mut Client<'_>,
     exchange: &mut Exchange,
-    mut upstream: Connection,
+    mut upstream: Box<Connection>,
     mut out: Vec<u8>,
 ) -> After {
     let write_timeout = exchange.plan.timeouts.write;

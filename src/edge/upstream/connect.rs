@@ -70,7 +70,7 @@ pub async fn open(
     if dialed.is_h2 {
         // It spoke HTTP/1.1 before.
         worker.shared.note(key, false);
-        return Ok(Opened::H2(Box::new(Box::pin(h2::first(&call, dialed.connection)).await?)));
+        return Ok(Opened::H2(Box::new(Box::pin(h2::first(&call, *dialed.connection)).await?)));
     }
     Ok(Opened::H1(dialed.connection))
 }
@@ -86,7 +86,7 @@ pub struct Call<'a> {
 
 /// A fresh connection.
 pub struct Dialed {
-    pub connection: Connection,
+    pub connection: Box<Connection>,
     pub is_h2: bool,
 }
 
@@ -133,7 +133,7 @@ impl Call<'_> {
         }
         let mut inbox = Vec::new();
         wire::take_early(&reader, &mut inbox);
-        let connection = Connection {
+        let connection = Box::new(Connection {
             reader,
             writer,
             deadline,
@@ -142,7 +142,7 @@ impl Call<'_> {
             reused: false,
             key,
             _open: worker.pool.count(),
-        };
+        });
         Ok(Dialed { connection, is_h2 })
     }
 }

@@ -16,7 +16,7 @@ use crate::plan::cluster::Endpoint;
 /// What a request goes over.
 pub enum Opened {
     /// A connection of its own for as long as the exchange lasts.
-    H1(Connection),
+    H1(Box<Connection>),
     /// A place among others on a connection of HTTP/2.
     H2(Box<h2::Place>),
 }

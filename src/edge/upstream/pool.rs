@@ -23,7 +23,7 @@ pub struct Key {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since_ms: u64,
 }
 
@@ -45,7 +45,7 @@ impl Drop for Open {
 impl Pool {
     /// The connection used last, if it is still open and silent. One that has something to read is no longer in step
     /// with its requests (a late or surplus answer): it is closed, never used.
-    pub fn take(&self, key: Key) -> Option<Connection> {
+    pub fn take(&self, key: Key) -> Option<Box<Connection>> {
         let mut map = self.idle.borrow_mut();
         let idle = map.get_mut(&key)?;
         while let Some(Idle { mut connection, .. }) = idle.pop() {
@@ -57,17 +57,13 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection whose last exchange ended cleanly.
-    pub fn put(&self, mut connection: Connection, now_ms: u64) {
-        if !connection.inbox.is_empty() {
-            return;
-        }
-        connection.inbox = Vec::new();
+    /// Keeps a connection whose last exchange ended cleanly; `room` is for what arrives on it.
+    pub fn put(&self, mut connection: Box<Connection>, room: Vec<u8>, now_ms: u64) {
         connection.writer.rest();
         connection.deadline.clear_read();
         connection.deadline.clear_write();
         connection.deadline.clear_total();
-        connection.reader.arm();
+        connection.reader.arm(room);
         let mut map = self.idle.borrow_mut();
         let idle = map.entry(connection.key).or_default();
         if idle.len() < IDLE_PER_ENDPOINT_MAX {

@@ -16,6 +16,8 @@ use crate::plan::field_rules::Underscores;
 use crate::plan::route::Route;
 use crate::plan::route::rewrite::HostRewrite;
 
+/// Room for one address, of whichever family.
+const ADDRESS_BYTES: usize = 48;
 /// Between two addresses of X-Forwarded-For.
 const SEPARATOR: &str = ", ";
 /// Means nothing in HTTP/2, where it is ours to send (RFC 8441 section 5).
@@ -88,7 +90,7 @@ fn write_request_line(exchange: &Exchange, rewritten: &Rewritten, out: &mut Vec<
 
 /// The host that the route wants; when that is not the client's, the client's goes into X-Forwarded-Host.
 fn write_host(exchange: &Exchange, route: &Route, rewritten: &Rewritten, endpoint: &Endpoint, out: &mut Vec<u8>) {
-    let asked = &exchange.normal.authority;
+    let asked = exchange.authority();
     let write_asked = |out: &mut Vec<u8>| {
         out.extend_from_slice(asked.host.as_bytes());
         if let Some(port) = asked.port {
@@ -210,7 +212,7 @@ fn write_vouched(route: &Route, lines: &[u8], out: &mut Vec<u8>) {
 
 /// What the client said, and (unless `skip_xff_append`) the peer that we saw.
 fn forwarded_for(exchange: &Exchange) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(ADDRESS_BYTES);
     for value in exchange.head.all(FieldKind::ForwardedFor) {
         if let Ok(value) = std::str::from_utf8(value)
             && !value.is_empty()

@@ -109,19 +109,22 @@ fn translate(
     let is_head = exchange.method() == "HEAD";
     let body = framing::of_response(is_head, false, status, version == 1, pairs)
         .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
-    let keep_alive = version == 1 && body != BodyLength::UntilClose && !says_close(response);
+    let said = Said::of(response.headers);
+    let keep_alive = version == 1 && body != BodyLength::UntilClose && !said.close;
+    let answer = Answer { exchange, route, headers: response.headers, said, status, body };
     match head {
-        HeadSink::H1(out) => write_head(exchange, route, response, status, body, close, out),
-        HeadSink::H2(stream) => send_head(exchange, route, response, status, body, stream)?,
+        HeadSink::H1(out) => answer.write(close, out),
+        HeadSink::H2(stream) => answer.send(stream)?,
     }
-    let is_message_stream = body != BodyLength::None && is_message_stream(response);
+    let is_message_stream = body != BodyLength::None && said.is_message_stream;
     Ok(Found::Final(Response { status, body, keep_alive, is_message_stream }, length))
 }
 
 /// On a stream of HTTP/2 every 2xx opens a tunnel (RFC 8441 section 5), so only an upstream that opened one may cause it.
 fn check_websocket(exchange: &Exchange, status: u16, response: &httparse::Response<'_, '_>) -> Result<(), Failure> {
     let Some(key) = &exchange.websocket_key else { return Ok(()) };
-    let mut accepts = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(ACCEPT));
+    let is_accept = |header: &&httparse::Header<'_>| fields::is_named(header.name.as_bytes(), ACCEPT.as_bytes());
+    let mut accepts = response.headers.iter().filter(is_accept);
     match (status, accepts.next(), accepts.next()) {
         (101, Some(accept), None) if key.is_answered_by(accept.value) => Ok(()),
         (101, ..) => Err(Failure::UpstreamProtocol("the WebSocket was not accepted as RFC 6455 asks")),
@@ -147,7 +150,7 @@ pub fn of_stream(
         return Err(Failure::UpstreamProtocol("the response head has too many fields"));
     }
     let fields = parts.headers.iter();
-    let mut headers: Vec<_> =
+    let headers: Vec<_> =
         fields.map(|(name, value)| httparse::Header { name: name.as_str(), value: value.as_bytes() }).collect();
     let pairs = headers.iter().map(|header| (header.name.as_bytes(), header.value));
     let stated = framing::of_response(exchange.method() == "HEAD", false, status, true, pairs)
@@ -160,43 +163,63 @@ pub fn of_stream(
         (BodyLength::UntilClose, false, _) => BodyLength::Chunked,
         (stated, false, _) => stated,
     };
-    let response = httparse::Response { version: Some(1), code: Some(status), reason: None, headers: &mut headers };
+    let said = Said::of(&headers);
+    let answer = Answer { exchange, route, headers: &headers, said, status, body };
     match head {
-        HeadSink::H1(out) => write_head(exchange, route, &response, status, body, close, out),
-        HeadSink::H2(stream) => send_head(exchange, route, &response, status, body, stream)?,
+        HeadSink::H1(out) => answer.write(close, out),
+        HeadSink::H2(stream) => answer.send(stream)?,
     }
-    let is_message_stream = body != BodyLength::None && is_message_stream(&response);
+    let is_message_stream = body != BodyLength::None && said.is_message_stream;
     Ok(Response { status, body, keep_alive: true, is_message_stream })
 }
 
-fn is_message_stream(response: &httparse::Response<'_, '_>) -> bool {
+/// What the fields say about the exchange as a whole, found in one look.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    /// The upstream closes the connection after this.
+    close: bool,
+    /// `Connection` names anything but how the connection goes on.
+    nominates: bool,
+    is_message_stream: bool,
+}
+
+impl Said {
+    fn of(headers: &[httparse::Header<'_>]) -> Self {
+        let mut said = Said::default();
+        for header in headers {
+            let name = header.name.as_bytes();
+            if fields::is_named(name, b"connection") {
+                said.note_options(header.value);
+            } else if fields::is_named(name, b"content-type") {
+                said.is_message_stream |= is_message_stream(header.value);
+            }
+        }
+        said
+    }
+
+    fn note_options(&mut self, value: &[u8]) {
+        for option in fields::connection_options(value) {
+            match option {
+                _ if fields::is_named(option, b"keep-alive") || fields::is_named(option, b"upgrade") => {}
+                _ if fields::is_named(option, b"close") => self.close = true,
+                _ => self.nominates = true,
+            }
+        }
+    }
+}
+
+fn is_message_stream(value: &[u8]) -> bool {
     const TYPE: &[u8] = b"text/event-stream";
-    let of_type = |value: &[u8]| {
-        value.get(..TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
-            && matches!(value.get(TYPE.len()), None | Some(b';' | b' ' | b'\t'))
-    };
-    let mut types = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("content-type"));
-    types.any(|header| of_type(header.value) || is_grpc(Some(header.value)))
-}
-
-fn says_close(response: &httparse::Response<'_, '_>) -> bool {
-    connection_options(response).any(|option| option.eq_ignore_ascii_case(b"close"))
-}
-
-fn connection_options<'r>(response: &'r httparse::Response<'_, '_>) -> impl Iterator<Item = &'r [u8]> {
-    let named = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("connection"));
-    named.flat_map(|header| fields::connection_options(header.value))
-}
-
-/// Whether `Connection` names anything but how the connection goes on.
-fn nominates(response: &httparse::Response<'_, '_>) -> bool {
-    let usual = [&b"close"[..], b"keep-alive", b"upgrade"];
-    connection_options(response).any(|option| !usual.iter().any(|known| option.eq_ignore_ascii_case(known)))
+    let is_events = value.get(..TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+        && matches!(value.get(TYPE.len()), None | Some(b';' | b' ' | b'\t'));
+    is_events || is_grpc(Some(value))
 }
 
 /// Whether the field belongs to this connection because `Connection` names it (RFC 9110 section 7.6.1).
-fn is_nominated(response: &httparse::Response<'_, '_>, name: &[u8]) -> bool {
-    connection_options(response).any(|option| option.eq_ignore_ascii_case(name)) && fields::may_be_nominated(name)
+fn is_nominated(headers: &[httparse::Header<'_>], name: &[u8]) -> bool {
+    let named = headers.iter().filter(|header| fields::is_named(header.name.as_bytes(), b"connection"));
+    let mut options = named.flat_map(|header| fields::connection_options(header.value));
+    options.any(|option| option.eq_ignore_ascii_case(name)) && fields::may_be_nominated(name)
 }
 
 /// Whether a 101 names the one protocol that was asked for.
@@ -206,87 +229,80 @@ fn switches_to(asked: Option<&[u8]>, response: &httparse::Response<'_, '_>) -> b
     header.value.eq_ignore_ascii_case(asked)
 }
 
-fn write_head(
-    exchange: &Exchange,
-    route: &Route,
-    response: &httparse::Response<'_, '_>,
-    status: u16,
-    body: BodyLength,
-    close: bool,
-    out: &mut Vec<u8>,
-) {
-    write_status_line(status, out);
-    for (name, value) in kept(exchange, route, response, status, body) {
-        line(out, name, &value);
-    }
-    for (name, value) in &route.response_headers {
-        line(out, name.as_bytes(), value.as_bytes());
-    }
-    let upgrade = exchange.upgrade_name().filter(|_| status == 101);
-    write_framing(upgrade, body, close, out);
-}
-
-/// The head on a stream of HTTP/2.
-fn send_head(
-    exchange: &Exchange,
-    route: &Route,
-    response: &httparse::Response<'_, '_>,
-    status: u16,
-    body: BodyLength,
-    stream: &Stream,
-) -> Result<(), Failure> {
-    let mut length = itoa::Buffer::new();
-    let length = match body {
-        BodyLength::Fixed(bytes) => Some((&b"content-length"[..], length.format(bytes).as_bytes())),
-        _ => None,
-    };
-    let is_tunnel = status == 101;
-    let accept = |name: &[u8]| is_tunnel && name.eq_ignore_ascii_case(ACCEPT.as_bytes());
-    let kept = kept(exchange, route, response, status, body).filter(|(name, _)| !accept(name));
-    let theirs: Vec<(&[u8], Cow<'_, [u8]>)> = kept.collect();
-    let theirs = theirs.iter().map(|(name, value)| (*name, &**value));
-    let ours = route.response_headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    stream
-        .send_head(
-            if is_tunnel { 200 } else { status },
-            theirs.chain(ours).chain(length),
-            body == BodyLength::None && !is_tunnel,
-        )
-        .map_err(|_| Failure::ClientGone)
-}
-
-/// The upstream's fields that go on to the client, some rewritten: not those of its connection, nor those that only we or
-/// the route may set.
-fn kept<'r>(
+/// A final response on its way to the client.
+struct Answer<'r> {
     exchange: &'r Exchange,
     route: &'r Route,
-    response: &'r httparse::Response<'_, '_>,
+    headers: &'r [httparse::Header<'r>],
+    said: Said,
     status: u16,
     body: BodyLength,
-) -> impl Iterator<Item = (&'r [u8], Cow<'r, [u8]>)> {
-    let nominates = nominates(response);
-    // An answer without a body may still tell its length (HEAD, 304).
-    let tells_length = body == BodyLength::None && status != 101 && status != 204;
-    let passed = response.headers.iter().filter(move |header| {
+}
+
+impl<'r> Answer<'r> {
+    /// Writes the head in HTTP/1.1.
+    fn write(&self, close: bool, out: &mut Vec<u8>) {
+        write_status_line(self.status, out);
+        for (name, value) in self.kept() {
+            line(out, name, &value);
+        }
+        for (name, value) in &self.route.response_headers {
+            line(out, name.as_bytes(), value.as_bytes());
+        }
+        let upgrade = self.exchange.upgrade_name().filter(|_| self.status == 101);
+        write_framing(upgrade, self.body, close, out);
+    }
+
+    /// Sends the head on a stream of HTTP/2.
+    fn send(&self, stream: &Stream) -> Result<(), Failure> {
+        let is_tunnel = self.status == 101;
+        let status = if is_tunnel { 200 } else { self.status };
+        let end = self.body == BodyLength::None && !is_tunnel;
+        let sent = stream.send_head_by(status, end, |lines| {
+            for (name, value) in self.kept() {
+                if !(is_tunnel && fields::is_named(name, ACCEPT.as_bytes())) {
+                    lines.add(name, &value);
+                }
+            }
+            for (name, value) in &self.route.response_headers {
+                lines.add(name.as_bytes(), value.as_bytes());
+            }
+            if let BodyLength::Fixed(length) = self.body {
+                lines.add(b"content-length", itoa::Buffer::new().format(length).as_bytes());
+            }
+        });
+        sent.map_err(|_| Failure::ClientGone)
+    }
+
+    /// The upstream's fields that go on to the client, some rewritten.
+    fn kept(&self) -> impl Iterator<Item = (&'r [u8], Cow<'r, [u8]>)> {
+        let passed = self.headers.iter().filter(|header| self.passes(header));
+        passed.map(|header| (header.name.as_bytes(), rewritten(self.route, header.name.as_bytes(), header.value)))
+    }
+
+    /// Not those of the upstream's connection, nor those that only we or the route may set.
+    fn passes(&self, header: &httparse::Header<'_>) -> bool {
         let name = header.name.as_bytes();
-        let hops = match fields::classify(name) {
-            FieldKind::ContentLength => !tells_length,
-            FieldKind::TransferEncoding
-            | FieldKind::Connection
-            | FieldKind::KeepAlive
-            | FieldKind::ProxyConnection
-            | FieldKind::ProxyAuthenticate
-            | FieldKind::Te
-            | FieldKind::Trailer
-            | FieldKind::Upgrade => true,
+        let ends_here = match fields::known(name) {
+            // An answer without a body may still tell its length (HEAD, 304).
+            Some(FieldKind::ContentLength) => self.body != BodyLength::None || matches!(self.status, 101 | 204),
+            Some(
+                FieldKind::TransferEncoding
+                | FieldKind::Connection
+                | FieldKind::KeepAlive
+                | FieldKind::ProxyConnection
+                | FieldKind::ProxyAuthenticate
+                | FieldKind::Te
+                | FieldKind::Trailer
+                | FieldKind::Upgrade,
+            ) => true,
             // Who may sign somebody in, as themselves or as another, are we.
-            FieldKind::SetCookie => cookie::sets_ours(header.value, &exchange.plan.identity.cookie.name),
-            FieldKind::Identity => name.eq_ignore_ascii_case(INTERCEPTED.as_bytes()),
-            _ => nominates && is_nominated(response, name),
+            Some(FieldKind::SetCookie) => cookie::sets_ours(header.value, &self.exchange.plan.identity.cookie.name),
+            _ if fields::is_named(name, INTERCEPTED.as_bytes()) => true,
+            _ => self.said.nominates && is_nominated(self.headers, name),
         };
-        !hops && !route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()))
-    });
-    passed.map(|header| (header.name.as_bytes(), rewritten(route, header.name.as_bytes(), header.value)))
+        !ends_here && !self.route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()))
+    }
 }
 
 /// `rewrite_response_headers`: the value, with its beginning replaced by the first rule that fits.

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
+use super::buffers::FRESH_BYTES;
 use crate::net::tcp::{Control, ReadHalf, Stream, WriteHalf};
 pub use tls::{Handshake, Session, TlsError, note_server_name};
 
@@ -15,6 +16,13 @@ pub use tls::{Handshake, Session, TlsError, note_server_name};
 pub const READ_BYTES: usize = 16 * 1024;
 /// Bytes offered to the socket while it is idle, so that an idle connection holds little memory.
 pub const IDLE_READ_BYTES: usize = 1024;
+
+/// Bytes offered to a read that is begun ahead: at first, and at least. Connections at rest hold so much each, and while
+/// many are in use it counts what of it fits into the processor's caches.
+pub const AHEAD_BYTES_FIRST: u32 = 4 * 1024;
+const AHEAD_BYTES_MIN: u32 = FRESH_BYTES as u32;
+/// A buffer with so many times the room that is wanted is not kept by a connection at rest.
+const AHEAD_SPARE: usize = 2;
 
 /// Most rooms for ciphertext that a worker keeps while no connection uses them.
 const ROOMS_KEPT_MAX: usize = 32;
@@ -47,6 +55,8 @@ fn take_room_back(room: Vec<u8>) {
 pub struct Reader {
     source: Source,
     tls: Option<Rc<RefCell<Session>>>,
+    /// Bytes that the next read begun ahead offers.
+    ahead: u32,
 }
 
 /// A read that was begun ahead: it owns the half that reads until it is done.
@@ -59,14 +69,28 @@ enum Source {
     Moving,
 }
 
+/// What the next read shall offer, after one that offered `room` got `count` bytes: more when that filled it, less
+/// when much was left over.
+fn fitting(room: u32, count: usize) -> u32 {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let wanted = match count >= room {
+        true => room * 2,
+        false => (count + count / 4).max(room / 2),
+    };
+    wanted.clamp(AHEAD_BYTES_MIN, READ_BYTES as u32)
+}
+
 impl Source {
     /// Reads once from the socket, appending to `buffer`.
-    async fn read(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
+    async fn read(&mut self, ahead: &mut u32, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
         match self {
             Source::Ready(socket) => socket.read(buffer, room).await,
             Source::Armed(armed) => {
                 let (socket, mut bytes, result) = armed.as_mut().await;
                 *self = Source::Ready(socket);
+                if let Ok(count) = result {
+                    *ahead = fitting(*ahead, count);
+                }
                 if buffer.is_empty() {
                     *buffer = bytes;
                 } else {
@@ -91,7 +115,7 @@ pub struct Writer {
 pub fn clear(stream: Stream) -> (Reader, Writer, Control) {
     let (read, write, control) = stream.split();
     (
-        Reader { source: Source::Ready(read), tls: None },
+        Reader { source: Source::Ready(read), tls: None, ahead: AHEAD_BYTES_FIRST },
         Writer { socket: write, tls: None, sealed: Vec::new() },
         control,
     )
@@ -101,13 +125,13 @@ impl Reader {
     /// Reads once, appending plaintext to `buffer`; 0 is the end of the stream (for TLS: a close_notify; a bare end of
     /// TCP is an error, so that a cut message is not taken for a whole one).
     pub async fn read(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
-        let Some(tls) = &self.tls else { return self.source.read(buffer, room).await };
+        let Some(tls) = &self.tls else { return self.source.read(&mut self.ahead, buffer, room).await };
         loop {
             if tls.borrow().peer_closed() {
                 return Ok(0);
             }
             let mut sealed = Vec::new();
-            let count = self.source.read(&mut sealed, room).await?;
+            let count = self.source.read(&mut self.ahead, &mut sealed, room).await?;
             let mut session = tls.borrow_mut();
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -121,11 +145,17 @@ impl Reader {
 
     /// Begins the next read now, so that a connection at rest is watched without asking the system again: when anything
     /// arrives, or the peer closes, [`Reader::is_quiet`] turns false. The next [`Reader::read`] takes the result.
-    pub fn arm(&mut self) {
+    ///
+    /// `bytes` lends its room.
+    pub fn arm(&mut self, mut bytes: Vec<u8>) {
         let Source::Ready(mut socket) = std::mem::replace(&mut self.source, Source::Moving) else { return };
+        let room = self.ahead as usize;
+        bytes.clear();
+        if bytes.capacity() > AHEAD_SPARE * room {
+            bytes = Vec::new();
+        }
         self.source = Source::Armed(Box::pin(async move {
-            let mut bytes = Vec::new();
-            let result = socket.read(&mut bytes, READ_BYTES).await;
+            let result = socket.read(&mut bytes, room).await;
             (socket, bytes, result)
         }));
         self.is_quiet();
@@ -206,7 +236,7 @@ pub async fn handshake(
         if done? {
             break;
         }
-        if reader.source.read(&mut incoming, READ_BYTES).await? == 0 {
+        if reader.source.read(&mut reader.ahead, &mut incoming, READ_BYTES).await? == 0 {
             return Err(TlsError::Closed);
         }
     }

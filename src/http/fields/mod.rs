@@ -48,7 +48,7 @@ pub enum FieldKind {
 
 /// The kind of the field called `name`, in any case. Costs one comparison for most names.
 pub fn classify(name: &[u8]) -> FieldKind {
-    match exact(name) {
+    match known(name) {
         Some(kind) => kind,
         None if canonical_is_identity(name) => FieldKind::Identity,
         None if is_forwarding(name) => FieldKind::ForwardedOther,
@@ -57,45 +57,74 @@ pub fn classify(name: &[u8]) -> FieldKind {
     }
 }
 
-/// Names by length, then by the letters.
-fn exact(name: &[u8]) -> Option<FieldKind> {
+/// The kind of a field whose name, in any case, is in the list: what no spelling but the name's own could mean. Names by
+/// length and first letter, so that one comparison tells.
+pub fn known(name: &[u8]) -> Option<FieldKind> {
     use FieldKind as K;
-    let candidates: &[(&[u8], FieldKind)] = match name.len() {
-        2 => &[(b"te", K::Te)],
-        4 => &[(b"host", K::Host)],
-        6 => &[
-            (b"accept", K::Accept),
-            (b"cookie", K::Cookie),
-            (b"expect", K::Expect),
-            (b"origin", K::Origin),
-            (b"server", K::Server),
-        ],
-        7 => &[(b"referer", K::Referer), (b"upgrade", K::Upgrade), (b"trailer", K::Trailer)],
-        10 => &[
-            (b"connection", K::Connection),
-            (b"user-agent", K::UserAgent),
-            (b"keep-alive", K::KeepAlive),
-            (b"set-cookie", K::SetCookie),
-        ],
-        12 => &[(b"x-request-id", K::RequestId)],
-        13 => &[(b"authorization", K::Authorization)],
-        14 => &[
-            (b"content-length", K::ContentLength),
-            (b"sec-fetch-mode", K::SecFetchMode),
-            (b"http2-settings", K::Http2Settings),
-        ],
-        15 => &[(b"x-forwarded-for", K::ForwardedFor)],
-        16 => &[(b"x-forwarded-host", K::ForwardedHost), (b"proxy-connection", K::ProxyConnection)],
-        17 => &[(b"x-forwarded-proto", K::ForwardedProto), (b"transfer-encoding", K::TransferEncoding)],
-        18 => &[(b"proxy-authenticate", K::ProxyAuthenticate)],
-        19 => &[(b"proxy-authorization", K::ProxyAuthorization)],
-        29 => &[(b"access-control-request-method", K::AccessControlRequestMethod)],
-        _ => &[],
+    let first = name.first()? | 0x20;
+    let (listed, kind): (&[u8], FieldKind) = match (name.len(), first) {
+        (2, b't') => (b"te", K::Te),
+        (4, b'h') => (b"host", K::Host),
+        (6, b'a') => (b"accept", K::Accept),
+        (6, b'c') => (b"cookie", K::Cookie),
+        (6, b'e') => (b"expect", K::Expect),
+        (6, b'o') => (b"origin", K::Origin),
+        (6, b's') => (b"server", K::Server),
+        (7, b'r') => (b"referer", K::Referer),
+        (7, b'u') => (b"upgrade", K::Upgrade),
+        (7, b't') => (b"trailer", K::Trailer),
+        (10, b'c') => (b"connection", K::Connection),
+        (10, b'u') => (b"user-agent", K::UserAgent),
+        (10, b'k') => (b"keep-alive", K::KeepAlive),
+        (10, b's') => (b"set-cookie", K::SetCookie),
+        (12, b'x') => (b"x-request-id", K::RequestId),
+        (13, b'a') => (b"authorization", K::Authorization),
+        (14, b'c') => (b"content-length", K::ContentLength),
+        (14, b's') => (b"sec-fetch-mode", K::SecFetchMode),
+        (14, b'h') => (b"http2-settings", K::Http2Settings),
+        (15, b'x') => (b"x-forwarded-for", K::ForwardedFor),
+        (16, b'x') => (b"x-forwarded-host", K::ForwardedHost),
+        (16, b'p') => (b"proxy-connection", K::ProxyConnection),
+        (17, b'x') => (b"x-forwarded-proto", K::ForwardedProto),
+        (17, b't') => (b"transfer-encoding", K::TransferEncoding),
+        (18, b'p') => (b"proxy-authenticate", K::ProxyAuthenticate),
+        (19, b'p') => (b"proxy-authorization", K::ProxyAuthorization),
+        (29, b'a') => (b"access-control-request-method", K::AccessControlRequestMethod),
+        _ => return None,
     };
-    // The first letter tells most of them apart; the whole name is compared at most once or twice.
-    let first = name.first()?.to_ascii_lowercase();
-    let mut alike = candidates.iter().filter(|(known, _)| known.first() == Some(&first));
-    alike.find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, kind)| *kind)
+    is_named(name, listed).then_some(kind)
+}
+
+/// Whether `name` is `known`, a name in lower case, whatever the case of its letters. Eight bytes at a time: every
+/// field of every message is asked for its name more than once.
+#[inline]
+pub fn is_named(name: &[u8], known: &[u8]) -> bool {
+    if name.len() != known.len() {
+        return false;
+    }
+    let (names, name_rest) = name.as_chunks::<8>();
+    let (knowns, known_rest) = known.as_chunks::<8>();
+    names.iter().zip(knowns).all(|(name, known)| differ_in_case_alone(*name, *known))
+        && differ_in_case_alone(padded(name_rest), padded(known_rest))
+}
+
+/// Letters of a name have bit 6, its digits and hyphens have not; bit 5 is the case of a letter.
+#[inline]
+fn differ_in_case_alone(name: [u8; 8], known: [u8; 8]) -> bool {
+    const BIT_6: u64 = 0x4040_4040_4040_4040;
+    let (name, known) = (u64::from_le_bytes(name), u64::from_le_bytes(known));
+    (name ^ known) & !((known & BIT_6) >> 1) == 0
+}
+
+/// Fewer than eight bytes, as eight.
+#[inline]
+fn padded(bytes: &[u8]) -> [u8; 8] {
+    let word = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    let padded = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => word(first) | word(last) << (8 * (bytes.len() - 4)),
+        _ => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    padded.to_le_bytes()
 }
 
 /// Whether the name, folded, starts with `x-pomerium-`: assertion, claims, routing key, authorization, all of them.
@@ -129,7 +158,7 @@ pub fn is_forwarding(name: &[u8]) -> bool {
                 || X_NAMES.iter().any(|known| folds_onto(name, known))
         }
         Some(b'f' | b'F' | b'p' | b'P' | b'c' | b'C' | b't' | b'T') => {
-            NAMES.iter().any(|known| folds_onto(name, known))
+            NAMES.iter().any(|known| name.len() == known.len() && folds_onto(name, known))
         }
         _ => false,
     }

@@ -170,4 +170,20 @@ proptest! {
         let lower = name.to_ascii_lowercase();
         prop_assert_eq!(classify(name.as_bytes()), classify(lower.as_bytes()));
     }
+
+    #[test]
+    fn names_are_compared_whole_and_in_any_case(
+        known in "[a-z0-9-]{0,40}",
+        flips in prop::collection::vec(any::<(prop::sample::Index, u8)>(), 0..3),
+        upper: bool,
+    ) {
+        let mut name = if upper { known.to_ascii_uppercase() } else { known.clone() }.into_bytes();
+        prop_assert!(is_named(&name, known.as_bytes()));
+        for (at, byte) in flips.iter().filter(|_| !known.is_empty()) {
+            name[at.index(known.len())] = *byte;
+        }
+        prop_assert_eq!(is_named(&name, known.as_bytes()), name.eq_ignore_ascii_case(known.as_bytes()));
+        name.push(b'a');
+        prop_assert!(!is_named(&name, known.as_bytes()));
+    }
 }

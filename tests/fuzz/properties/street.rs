@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use vallum::control::config::{self, Environment};
+use vallum::edge::authorities::Authorities;
 use vallum::edge::codec::HeadSink;
 use vallum::edge::exchange::{Client, Exchange, Upgrade};
 use vallum::edge::request_id::RequestIds;
@@ -24,6 +25,7 @@ struct Place {
     plan: Held,
     cells: WorkerCells,
     ids: RequestIds,
+    authorities: Authorities,
     endpoint: Endpoint,
 }
 
@@ -38,19 +40,14 @@ impl Place {
             plan: Rc::new(Arc::new(loaded.plan)),
             cells: Catalogue::new().worker(0),
             ids: RequestIds::new(),
+            authorities: Authorities::default(),
             endpoint: Endpoint::new("127.0.0.1:1".parse().unwrap(), "127.0.0.1:1", None, 1),
         }
     }
 
     fn exchange(&self, head: RequestHead) -> Exchange {
-        let client = Client {
-            address: "192.0.2.1:1000".parse().unwrap(),
-            secure: true,
-            server_name: None,
-            was_asked: false,
-            certificate: None,
-        };
-        Exchange::new(self.plan.clone(), client, head, None, self.cells.pinned())
+        let client = Client { secure: true, ..Client::at("192.0.2.1:1000".parse().unwrap()) };
+        Exchange::new(self.plan.clone(), client.into(), head, None, self.cells.pinned())
     }
 }
 
@@ -81,7 +78,7 @@ pub fn forwarded(data: &[u8]) {
         let Ok(End::At(length)) = find_end(data, 0) else { return };
         let Ok(head) = RequestHead::parse(data[..length].to_vec(), Vec::new()) else { return };
         let mut exchange = place.exchange(head);
-        if sanitize::request(&mut exchange, &place.ids).is_err() {
+        if sanitize::request(&mut exchange, &place.ids, &place.authorities).is_err() {
             return;
         }
         if matches!(exchange.normal.upgrade, Some(Upgrade::Other(_))) {
@@ -144,7 +141,7 @@ pub fn response_head(data: &[u8]) {
         let upgrade = if choice & 2 == 0 { "" } else { "connection: upgrade\r\nupgrade: websocket\r\n" };
         let text = format!("{method} / HTTP/1.1\r\nhost: app.test\r\n{upgrade}\r\n");
         let mut exchange = place.exchange(RequestHead::parse(text.into_bytes(), Vec::new()).expect("a head"));
-        sanitize::request(&mut exchange, &place.ids).expect("a good request");
+        sanitize::request(&mut exchange, &place.ids, &place.authorities).expect("a good request");
         let route = place.plan.routes.at(0).expect("the route");
         let close = choice & 4 != 0;
         let mut out = Vec::new();

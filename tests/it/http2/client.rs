@@ -72,6 +72,7 @@ impl Reply {
 /// One connection.
 pub struct Client {
     wire: Wire,
+    table: fields::Table,
     next: u32,
     replies: HashMap<u32, Reply>,
     /// What the server lets us send: on each stream, to start with on a new one, and in all.
@@ -119,6 +120,7 @@ impl Client {
     fn over(wire: Wire, window: Option<u32>) -> Client {
         let mut client = Client {
             wire,
+            table: fields::Table::default(),
             next: 1,
             replies: HashMap::new(),
             stream_windows: HashMap::new(),
@@ -274,7 +276,7 @@ impl Client {
         match kind {
             HEADERS => {
                 assert_eq!(flags & END_HEADERS, END_HEADERS, "heads of these tests fit into a frame");
-                let mut headers = fields::decode(payload);
+                let mut headers = self.table.decode(payload);
                 if reply.status >= 200 {
                     assert!(flags & END_STREAM != 0, "trailers that end nothing");
                     reply.trailers = headers;

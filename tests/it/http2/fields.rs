@@ -45,28 +45,64 @@ fn write_length(length: usize, block: &mut Vec<u8>) {
     block.push(rest as u8);
 }
 
-/// Reads a block of a server that keeps no table of its own and sends its text plain, as ours does.
-pub fn decode(mut block: &[u8]) -> Fields {
-    let mut fields = Vec::new();
-    while let Some(&first) = block.first() {
-        match first {
-            0x80.. => {
-                let (name, value) = STATIC[read_number(&mut block, 7) - 1];
-                fields.push((name.to_owned(), value.to_owned()));
-            }
-            0x20..=0x3f => assert_eq!(read_number(&mut block, 5), 0, "the size of the table"),
-            0x40..=0x7f => panic!("an entry for the table, which is empty"),
-            _ => {
-                let name = match read_number(&mut block, 4) {
-                    0 => read_text(&mut block),
-                    index => STATIC[index - 1].0.to_owned(),
-                };
-                assert!(!name.is_empty() && !name.bytes().any(|b| b.is_ascii_uppercase()), "{name:?}");
-                fields.push((name, read_text(&mut block)));
+/// The table that the server fills (section 2.3.2), which must never have to forget anything.
+#[derive(Default)]
+pub struct Table(Vec<(String, String)>);
+
+/// What every client's table holds (RFC 9113 section 6.5.2), and what an entry costs besides its bytes.
+const TABLE_BYTES: usize = 4096;
+const ENTRY_OVERHEAD: usize = 32;
+
+impl Table {
+    /// Reads a block of a server that sends its text plain, as ours does. All blocks of a connection must be read, in order.
+    pub fn decode(&mut self, mut block: &[u8]) -> Fields {
+        let mut fields = Vec::new();
+        while let Some(&first) = block.first() {
+            match first {
+                0x80.. => {
+                    let index = read_number(&mut block, 7);
+                    fields.push(self.at(index));
+                }
+                0x20..=0x3f => {
+                    assert_eq!(read_number(&mut block, 5), 0, "the size of the table");
+                    self.0.clear();
+                }
+                _ => {
+                    let name = match read_number(&mut block, if first >= 0x40 { 6 } else { 4 }) {
+                        0 => read_text(&mut block),
+                        index => self.at(index).0,
+                    };
+                    assert!(!name.is_empty() && !name.bytes().any(|b| b.is_ascii_uppercase()), "{name:?}");
+                    fields.push((name, read_text(&mut block)));
+                    if first >= 0x40 {
+                        self.0.extend(fields.last().cloned());
+                    }
+                }
             }
         }
+        let size: usize = self.0.iter().map(|(name, value)| name.len() + value.len() + ENTRY_OVERHEAD).sum();
+        assert!(size <= TABLE_BYTES, "a table of {size} bytes");
+        fields
     }
-    fields
+
+    fn at(&self, index: usize) -> (String, String) {
+        match STATIC.get(index - 1) {
+            Some((name, value)) => ((*name).to_owned(), (*value).to_owned()),
+            None => self.0[self.0.len() + STATIC.len() - index].clone(),
+        }
+    }
+}
+
+/// The status in the first block of a response, which is in the static table or plain.
+pub fn status(block: &[u8]) -> Option<u16> {
+    let mut rest = block;
+    match rest.first()? {
+        0x80.. => STATIC[read_number(&mut rest, 7) - 1].1.parse().ok(),
+        _ => {
+            assert_eq!(STATIC[read_number(&mut rest, 4) - 1].0, ":status");
+            read_text(&mut rest).parse().ok()
+        }
+    }
 }
 
 fn read_number(block: &mut &[u8], bits: u32) -> usize {

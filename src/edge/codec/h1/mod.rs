@@ -24,7 +24,7 @@ pub struct Connection {
     pub deadline: Rc<Deadline>,
     /// Plaintext read and not yet used.
     pub inbox: Vec<u8>,
-    pub who: Client,
+    pub who: Rc<Client>,
     /// Its first bytes may turn out to be HTTP/2 (RFC 9113 section 3.3).
     pub may_be_h2: bool,
 }

@@ -62,7 +62,8 @@ pub fn build(fields: &mut Fields, end: bool, extended_connect: bool) -> Result<R
     let mut bytes = std::mem::take(&mut fields.bytes);
     // From here on it is what HTTP/1 calls it: a GET that asks for an upgrade (RFC 8441 section 5).
     let method = if protocol == Some(Protocol::WebSocket) { append(&mut bytes, b"GET") } else { method };
-    let list = parts.fields(&fields.lines, &mut bytes);
+    let mut list = std::mem::take(&mut fields.list);
+    parts.fields(&fields.lines, &mut bytes, &mut list);
     let head = RequestHead::from_parts(bytes, method, target, list).map_err(Rejection::Refused)?;
     Ok(Request { head, body, protocol })
 }
@@ -190,8 +191,8 @@ impl Parts {
     }
 
     /// The fields as they go on: `:authority` in the place of `Host`, and one `Cookie` (RFC 9113 section 8.2.3).
-    fn fields(&self, lines: &[Line], bytes: &mut Vec<u8>) -> Vec<Field> {
-        let mut list = Vec::with_capacity(lines.len());
+    fn fields(&self, lines: &[Line], bytes: &mut Vec<u8>, list: &mut Vec<Field>) {
+        list.reserve(lines.len());
         if let Some(authority) = self.authority {
             let name = append(bytes, b"host");
             list.push(Field { name, value: authority, kind: FieldKind::Host });
@@ -209,7 +210,6 @@ impl Parts {
             };
             list.push(Field { name: line.name, value, kind });
         }
-        list
     }
 }
 

@@ -22,7 +22,7 @@ mod tests;
 use crate::http::framing::BodyLength;
 use crate::http::head::{HeadError, RequestHead};
 
-pub use connection::{Connection, PREFACE_HEAD};
+pub use connection::{Connection, Lines, PREFACE_HEAD};
 pub use error::{ConnectionError, ErrorCode, StreamGone};
 pub use head::Protocol;
 pub use limits::Limits;

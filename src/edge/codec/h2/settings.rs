@@ -6,6 +6,7 @@ use super::frame::{self, PAYLOAD_BYTES_MAX, kind};
 use super::limits::Limits;
 
 mod id {
+    pub const HEADER_TABLE_SIZE: u16 = 0x1;
     pub const ENABLE_PUSH: u16 = 0x2;
     pub const MAX_CONCURRENT_STREAMS: u16 = 0x3;
     pub const INITIAL_WINDOW_SIZE: u16 = 0x4;
@@ -42,14 +43,22 @@ pub fn write_ours(limits: &Limits, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads a client's SETTINGS and returns the initial window of its streams, if it sets one. Nothing else matters here:
-/// we push nothing, keep no table of our own, and send no frame that is larger than the smallest limit.
-pub fn read(payload: &[u8]) -> Result<Option<u32>, ConnectionError> {
+/// What of a client's SETTINGS matters here: we push nothing, and send no frame that is larger than the smallest limit.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Theirs {
+    /// The initial window of its streams; the last word counts.
+    pub window: Option<u32>,
+    /// The size of the table that it keeps for us; the smallest word counts (RFC 7541 section 4.2).
+    pub table_bytes: Option<u32>,
+}
+
+/// Reads a client's SETTINGS.
+pub fn read(payload: &[u8]) -> Result<Theirs, ConnectionError> {
     let (settings, rest) = payload.as_chunks::<SETTING_BYTES>();
     if !rest.is_empty() {
         return Err(ConnectionError::frame_size("settings_length"));
     }
-    let mut window = None;
+    let mut theirs = Theirs::default();
     for &[i0, i1, v0, v1, v2, v3] in settings {
         let value = u32::from_be_bytes([v0, v1, v2, v3]);
         match u16::from_be_bytes([i0, i1]) {
@@ -59,14 +68,17 @@ pub fn read(payload: &[u8]) -> Result<Option<u32>, ConnectionError> {
             id::INITIAL_WINDOW_SIZE if i64::from(value) > WINDOW_MAX => {
                 return Err(ConnectionError::new(ErrorCode::FLOW_CONTROL_ERROR, "settings_window"));
             }
-            id::INITIAL_WINDOW_SIZE => window = Some(value),
+            id::INITIAL_WINDOW_SIZE => theirs.window = Some(value),
+            id::HEADER_TABLE_SIZE => {
+                theirs.table_bytes = Some(theirs.table_bytes.map_or(value, |smaller| smaller.min(value)));
+            }
             id::MAX_FRAME_SIZE if !(PAYLOAD_BYTES_MAX as u32..=FRAME_SIZE_MAX).contains(&value) => {
                 return Err(ConnectionError::protocol("settings_frame_size"));
             }
             _ => {}
         }
     }
-    Ok(window)
+    Ok(theirs)
 }
 
 #[cfg(test)]
@@ -95,10 +107,15 @@ mod tests {
             (9, 2, Err(ErrorCode::PROTOCOL_ERROR)),
             (0xff, 7, Ok(None)),
         ] {
-            assert_eq!(read(&one(id, value)).map_err(|e| e.code), expected, "{id} = {value}");
+            assert_eq!(
+                read(&one(id, value)).map(|theirs| theirs.window).map_err(|e| e.code),
+                expected,
+                "{id} = {value}"
+            );
         }
         assert_eq!(read(&[0; 5]).unwrap_err().code, ErrorCode::FRAME_SIZE_ERROR);
-        assert_eq!(read(&[one(4, 1), one(4, 2)].concat()).unwrap(), Some(2));
-        assert_eq!(read(&[]).unwrap(), None);
+        let several = read(&[one(4, 1), one(1, 9), one(4, 2), one(1, 7), one(1, 8)].concat()).unwrap();
+        assert_eq!(several, Theirs { window: Some(2), table_bytes: Some(7) });
+        assert_eq!(read(&[]).unwrap(), Theirs::default());
     }
 }

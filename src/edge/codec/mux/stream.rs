@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::Shared;
-use crate::edge::codec::h2::{ErrorCode, StreamId};
+use crate::edge::codec::h2::{ErrorCode, Lines, StreamId};
 use crate::edge::deadline::Deadline;
+use crate::http::head::Room;
 use crate::http::trailers::Trailers;
 
 /// The stream was reset, or its connection is gone.
@@ -37,6 +38,13 @@ impl Stream {
         end: bool,
     ) -> Result<(), Broken> {
         let result = self.shared.codec.borrow_mut().send_head(self.id, status, fields, end);
+        self.shared.wake_writer();
+        result.map_err(|_| Broken)
+    }
+
+    /// The same for fields that are found one by one: `fill` adds them.
+    pub fn send_head_by(&self, status: u16, end: bool, fill: impl FnOnce(&mut Lines<'_>)) -> Result<(), Broken> {
+        let result = self.shared.codec.borrow_mut().send_head_by(self.id, status, end, fill);
         self.shared.wake_writer();
         result.map_err(|_| Broken)
     }
@@ -97,6 +105,11 @@ impl Stream {
     /// The fields behind the request's body, once it has ended.
     pub fn take_trailers(&self) -> Option<Box<Trailers>> {
         self.shared.codec.borrow_mut().take_trailers(self.id)
+    }
+
+    /// Takes back the room of a head that is no longer needed.
+    pub fn take_back(&self, room: Room) {
+        self.shared.codec.borrow_mut().take_back(room);
     }
 
     /// Like [`Stream::take`], but waits until there is something to take, or the body has ended.

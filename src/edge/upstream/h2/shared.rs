@@ -110,7 +110,7 @@ async fn open_new(call: &Call<'_>) -> Result<Opened, ConnectError> {
     let dialed = call.dial().await?;
     call.worker.shared.note(call.key, !dialed.is_h2);
     match dialed.is_h2 {
-        true => Ok(Opened::H2(Box::new(first(call, dialed.connection).await?))),
+        true => Ok(Opened::H2(Box::new(first(call, *dialed.connection).await?))),
         false => Ok(Opened::H1(dialed.connection)),
     }
 }

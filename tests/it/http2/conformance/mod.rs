@@ -185,7 +185,7 @@ impl Talk {
 
     fn status(&self, id: u32) -> Option<u16> {
         let head = self.received.iter().find(|f| f.id == id && f.kind == HEADERS)?;
-        fields::decode(&head.payload)[0].1.parse().ok()
+        fields::status(&head.payload)
     }
 
     fn body(&self, id: u32) -> String {

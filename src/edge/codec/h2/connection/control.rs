@@ -18,10 +18,13 @@ impl Connection {
         if header.has(flag::ACK) {
             return self.read_settings_ack(payload);
         }
-        let window = settings::read(payload)?;
+        let theirs = settings::read(payload)?;
         self.meters.spend(Abuse::Settings)?;
-        if let Some(window) = window {
+        if let Some(window) = theirs.window {
             self.move_windows(window)?;
+        }
+        if let Some(bytes) = theirs.table_bytes {
+            self.encoder.limit(bytes);
         }
         self.count_control(HEADER_BYTES)?;
         frame::write_header(&mut self.out, 0, kind::SETTINGS, flag::ACK, 0);

@@ -82,6 +82,10 @@ impl Connection {
 
     fn finish_block(&mut self, begun: Begun, block: &[u8]) -> Result<(), ConnectionError> {
         self.fields.clear();
+        if self.fields.bytes.capacity() == 0 {
+            let room = self.rooms.pop().unwrap_or_default();
+            (self.fields.bytes, self.fields.list) = (room.bytes, room.fields);
+        }
         self.fields.bytes.reserve(self.head_bytes.clamp(*HEAD_BYTES_FIRST.start(), *HEAD_BYTES_FIRST.end()));
         let bounds = Bounds { bytes: self.limits.header_list_bytes, lines: self.limits.fields };
         self.decoder

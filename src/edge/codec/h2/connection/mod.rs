@@ -14,13 +14,18 @@ use super::hpack::{Decoder, Encoder, Fields};
 use super::limits::{Abuse, CONTROL_BYTES_MAX, Limits, Meters};
 use super::stream::{Closed, Streams};
 use super::{Event, StreamId, frame, settings};
+use crate::http::head::Room;
 use headers::Block;
 pub use receive::PREFACE_HEAD;
+pub use send::Lines;
 
 /// What our PING says that asks whether a client has seen the first GOAWAY.
 const DRAIN_PING: [u8; 8] = *b"draining";
 /// The last stream in a GOAWAY that refuses none yet (RFC 9113 section 6.8).
 const LAST_STREAM_OPEN: u32 = 0x7fff_ffff;
+/// Most rooms of heads that are kept for the next ones while a connection is not idle, and the largest of them.
+const ROOMS_MAX: usize = 32;
+const ROOM_BYTES_MAX: usize = 4096;
 /// Room in the output that an idle connection may keep.
 const IDLE_OUTPUT_BYTES: usize = 4096;
 
@@ -64,6 +69,8 @@ pub struct Connection {
     decoder: Decoder,
     encoder: Encoder,
     fields: Fields,
+    /// Rooms of heads that are no longer needed: what was used last is still in the processor's cache.
+    rooms: Vec<Room>,
     /// Bytes that the last head took: the room that the next one gets.
     head_bytes: usize,
     /// The header block that CONTINUATION frames must complete.
@@ -98,6 +105,7 @@ impl Connection {
             decoder: Decoder::new(),
             encoder: Encoder::default(),
             fields: Fields::default(),
+            rooms: Vec::new(),
             head_bytes: 0,
             block: None,
             inbound: Inbound::new(limits.connection_window.max(INITIAL_WINDOW)),
@@ -172,12 +180,22 @@ impl Connection {
     pub fn rest(&mut self) {
         if self.streams.is_empty() {
             self.fields = Fields::default();
+            self.rooms = Vec::new();
             self.events = VecDeque::new();
             self.blocked = VecDeque::new();
             self.streams.shrink();
         }
         if self.out.is_empty() {
             self.out.shrink_to(IDLE_OUTPUT_BYTES);
+        }
+    }
+
+    /// Takes back the room of a head that is no longer needed.
+    pub fn take_back(&mut self, mut room: Room) {
+        if self.rooms.len() < ROOMS_MAX && room.bytes.capacity() <= ROOM_BYTES_MAX {
+            room.bytes.clear();
+            room.fields.clear();
+            self.rooms.push(room);
         }
     }
 

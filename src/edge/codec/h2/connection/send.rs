@@ -2,6 +2,7 @@
 
 use super::super::error::{ErrorCode, StreamGone};
 use super::super::frame::{self, HEADER_BYTES, PAYLOAD_BYTES_MAX, flag, kind};
+use super::super::hpack::Encoder;
 use super::super::limits::Abuse;
 use super::super::stream::{Closed, Local, Stream, Wait};
 use super::super::{Event, StreamId};
@@ -9,6 +10,18 @@ use super::Connection;
 
 /// Window updates that a client may send for each DATA frame of ours.
 const UPDATES_PER_FRAME: u32 = 4;
+
+/// The fields of a head that is being written.
+pub struct Lines<'c> {
+    encoder: &'c mut Encoder,
+    out: &'c mut Vec<u8>,
+}
+
+impl Lines<'_> {
+    pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        self.encoder.field(name, value, self.out);
+    }
+}
 
 impl Connection {
     /// Sends the head of a response: interim ones (1xx) as often as needed, then the final one, with `end` when no body
@@ -21,6 +34,17 @@ impl Connection {
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
         end: bool,
     ) -> Result<(), StreamGone> {
+        self.send_head_by(stream, status, end, |lines| fields.for_each(|(name, value)| lines.add(name, value)))
+    }
+
+    /// The same for fields that are found one by one: `fill` adds them.
+    pub fn send_head_by(
+        &mut self,
+        stream: StreamId,
+        status: u16,
+        end: bool,
+        fill: impl FnOnce(&mut Lines<'_>),
+    ) -> Result<(), StreamGone> {
         let interim = (100..200).contains(&status);
         let found = self.sendable(stream.0)?;
         if found.local != Local::Waiting {
@@ -31,9 +55,7 @@ impl Connection {
         }
         let start = self.open_block();
         self.encoder.status(status, &mut self.out);
-        for (name, value) in fields {
-            self.encoder.field(name, value, &mut self.out);
-        }
+        fill(&mut Lines { encoder: &mut self.encoder, out: &mut self.out });
         let end = end && !interim;
         frame::finish_block(&mut self.out, start, if end { flag::END_STREAM } else { 0 }, stream.0);
         if end {

@@ -4,7 +4,7 @@
 use super::meaning::{Meaning, is_clean};
 use super::table::{ENTRY_OVERHEAD, Table};
 use super::{HpackError, huffman, integer, statics};
-use crate::http::head::Span;
+use crate::http::head::{Field, Span};
 
 /// Most changes of the table size at the start of a block: the lowest and the last (RFC 7541 section 4.2).
 const RESIZES_MAX: usize = 2;
@@ -33,6 +33,8 @@ pub struct Bounds {
 pub struct Fields {
     pub bytes: Vec<u8>,
     pub lines: Vec<Line>,
+    /// Room for the head that the lines will become.
+    pub list: Vec<Field>,
     /// So large that some lines were left out.
     pub oversize: Option<Oversize>,
     size: usize,

@@ -1,11 +1,17 @@
-//! Fields of a response to a header block. Names are in lower case, known names are indices, values go plain: neither
-//! the dynamic table nor the Huffman code is used, which costs some bytes and saves the most time.
+//! Fields of a response to a header block. Names are in lower case, known names are indices, fields that repeat from
+//! answer to answer are put into the client's table, and values go plain: the Huffman code saves few bytes for its time.
 
+use super::sent::{CLIENT_BYTES_MIN, Sent};
 use super::{integer, statics};
+use crate::http::fields;
 
-/// Literal without indexing, and one that no hop may ever index (RFC 7541 sections 6.2.2 and 6.2.3).
+/// A field in a table; literals with and without a place there, and one that no hop may ever give one; a new size of
+/// zero (RFC 7541 sections 6.1 to 6.3).
+const INDEXED: u8 = 0x80;
+const WITH_INDEXING: u8 = 0x40;
 const WITHOUT_INDEXING: u8 = 0x00;
 const NEVER_INDEXED: u8 = 0x10;
+const SIZE_ZERO: u8 = 0x20;
 /// Index of `:status` and of `set-cookie`.
 const STATUS: usize = 8;
 const SET_COOKIE: usize = 55;
@@ -13,15 +19,35 @@ const SET_COOKIE: usize = 55;
 /// Our side of the compression.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    /// The client was told that our table stays empty. No later change of its limit needs an answer then.
-    told: bool,
+    table: Table,
+}
+
+/// What is known of the client's table.
+#[derive(Debug, Default)]
+enum Table {
+    /// It has the size that all start with, and nothing is in it.
+    #[default]
+    Empty,
+    Used(Box<Sent>),
+    /// It is to be smaller than that. Before the next field we say that it stays empty.
+    Shrunk,
+    /// That was said. No later change of its limit needs an answer.
+    Closed,
 }
 
 impl Encoder {
+    /// The client set SETTINGS_HEADER_TABLE_SIZE (RFC 7541 section 4.2).
+    pub fn limit(&mut self, table_bytes: u32) {
+        if table_bytes < CLIENT_BYTES_MIN && !matches!(self.table, Table::Closed) {
+            self.table = Table::Shrunk;
+        }
+    }
+
     /// What must stand before the first field of a block.
     pub fn begin(&mut self, out: &mut Vec<u8>) {
-        if !std::mem::replace(&mut self.told, true) {
-            out.push(0x20);
+        if let Table::Shrunk = self.table {
+            out.push(SIZE_ZERO);
+            self.table = Table::Closed;
         }
     }
 
@@ -47,13 +73,24 @@ impl Encoder {
     /// Appends a field. Fields that concern one connection are left out (RFC 9113 section 8.2.2).
     #[inline]
     pub fn field(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        if ends_here(name) {
-            return;
+        if let Table::Used(sent) = &self.table
+            && let Some(index) = sent.find(name, value)
+        {
+            return integer::write(INDEXED, 7, index, out);
         }
+        if !ends_here(name) {
+            self.literal(name, value, out);
+        }
+    }
+
+    fn literal(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let index = statics::find(name);
-        let form = if index == SET_COOKIE { NEVER_INDEXED } else { WITHOUT_INDEXING };
         out.reserve(name.len() + value.len() + 12);
-        integer::write(form, 4, index, out);
+        match index {
+            SET_COOKIE => integer::write(NEVER_INDEXED, 4, index, out),
+            _ if self.note(name, value) => integer::write(WITH_INDEXING, 6, index, out),
+            _ => integer::write(WITHOUT_INDEXING, 4, index, out),
+        }
         if index == 0 {
             integer::write(0, 7, name.len(), out);
             let start = out.len();
@@ -63,18 +100,29 @@ impl Encoder {
         integer::write(0, 7, value.len(), out);
         out.extend_from_slice(value);
     }
+
+    /// Whether the client is to keep the field.
+    fn note(&mut self, name: &[u8], value: &[u8]) -> bool {
+        if let Table::Empty = self.table {
+            self.table = Table::Used(Box::new(Sent::new()));
+        }
+        match &mut self.table {
+            Table::Used(sent) => sent.note(name, value),
+            Table::Empty | Table::Shrunk | Table::Closed => false,
+        }
+    }
 }
 
 /// Whether the field belongs to a connection of HTTP/1 or is no field at all.
 #[inline]
 fn ends_here(name: &[u8]) -> bool {
-    let banned: &[&[u8]] = match name.len() {
-        7 => &[b"upgrade"],
-        10 => &[b"connection", b"keep-alive"],
-        16 => &[b"proxy-connection"],
-        17 => &[b"transfer-encoding"],
-        0 => return true,
-        _ => return name[0] == b':',
-    };
-    name[0] == b':' || banned.iter().any(|banned| name.eq_ignore_ascii_case(banned))
+    match (name.len(), name.first()) {
+        (_, None | Some(b':')) => true,
+        (7, Some(b'u' | b'U')) => fields::is_named(name, b"upgrade"),
+        (10, Some(b'c' | b'C')) => fields::is_named(name, b"connection"),
+        (10, Some(b'k' | b'K')) => fields::is_named(name, b"keep-alive"),
+        (16, Some(b'p' | b'P')) => fields::is_named(name, b"proxy-connection"),
+        (17, Some(b't' | b'T')) => fields::is_named(name, b"transfer-encoding"),
+        _ => false,
+    }
 }

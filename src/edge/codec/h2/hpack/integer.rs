@@ -26,14 +26,18 @@ pub fn read(first: u8, bits: u32, input: &mut &[u8]) -> Result<usize, HpackError
 }
 
 /// Writes `value` behind the bits of `first` above the lowest `bits`.
+#[inline]
 pub fn write(first: u8, bits: u32, value: usize, out: &mut Vec<u8>) {
     let mask = (1usize << bits) - 1;
     if value < mask {
         out.push(first | value as u8);
         return;
     }
-    out.push(first | mask as u8);
-    let mut rest = value - mask;
+    write_groups(first | mask as u8, value - mask, out);
+}
+
+fn write_groups(first: u8, mut rest: usize, out: &mut Vec<u8>) {
+    out.push(first);
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);
         rest >>= 7;

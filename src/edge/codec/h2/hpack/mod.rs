@@ -5,6 +5,7 @@ mod encode;
 mod huffman;
 mod integer;
 mod meaning;
+mod sent;
 mod statics;
 mod table;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The static table (RFC 7541 appendix A), and the way from a name to its index.
 
 use super::meaning::Meaning;
-use crate::http::fields::FieldKind as K;
+use crate::http::fields::{self, FieldKind as K};
 
 pub struct Static {
     pub name: &'static [u8],
@@ -136,7 +136,7 @@ pub fn find(name: &[u8]) -> usize {
     loop {
         match PLACE[place] {
             0 => return 0,
-            index if TABLE[usize::from(index) - 1].name.eq_ignore_ascii_case(name) => return usize::from(index),
+            index if fields::is_named(name, TABLE[usize::from(index) - 1].name) => return usize::from(index),
             _ => place = (place + 1) % PLACES,
         }
     }

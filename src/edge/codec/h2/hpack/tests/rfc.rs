@@ -106,7 +106,7 @@ fn our_responses_are_read_by_our_decoder() {
         (b"", b"x"),
     ];
     let first = encode(&mut encoder, 200, fields);
-    assert_eq!(first[..2], [0x20, 0x88]);
+    assert_eq!(first[0], 0x88);
     let mut decoder = Decoder::new();
     for (block, status) in [(first, "200"), (encode(&mut encoder, 429, fields), "429")] {
         let fields = decode(&mut decoder, &block).unwrap();
@@ -118,4 +118,24 @@ fn our_responses_are_read_by_our_decoder() {
         let block = encode(&mut encoder, status, &[]);
         assert_eq!(values(&decode(&mut decoder, &block).unwrap()), [status.to_string()]);
     }
+}
+
+#[test]
+fn a_table_is_used_until_the_client_wants_a_smaller_one() {
+    let fields: &[(&[u8], &[u8])] = &[(b"Server", b"nginx"), (b"X-Frame-Options", b"DENY"), (b"Date", b"today")];
+    let (mut encoder, mut decoder) = (Encoder::default(), Decoder::new());
+    let mut lengths = Vec::new();
+    for limit in [None, None, Some(4096), Some(65_536), Some(4095), None, Some(0), Some(4096)] {
+        if let Some(limit) = limit {
+            encoder.limit(limit);
+        }
+        let block = encode(&mut encoder, 200, fields);
+        assert_eq!(values(&decode(&mut decoder, &block).unwrap()), ["200", "nginx", "DENY", "today"]);
+        // Only the first block after the table got smaller says so.
+        assert_eq!(block[0] == 0x20, limit == Some(4095));
+        lengths.push(block.len());
+    }
+    // A byte for the status and one for each field that is in the table; a literal with a place there has more room for
+    // the index of its name than one without, and a change of the size takes a byte.
+    assert_eq!(lengths, [38, 11, 11, 11, 40, 39, 39, 39]);
 }
