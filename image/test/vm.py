@@ -215,7 +215,7 @@ class Machine:
         for number, disc in enumerate(self.discs):
             words += ["-drive", f"if=none,id=disc{number},format=raw,readonly=on,file=/build/{disc}", "-device", f"ide-cd,drive=disc{number},bus=ide.{number}"]
         for number, disk in enumerate(self.disks):
-            # Firmware tries them in this order, and no drive before them.
+            # Firmware tries them in this order, and no drive before them; a kernel has the first place.
             words += ["-drive", f"if=none,id=disk{number},format=raw,cache=unsafe,file=/build/{disk}"]
-            words += ["-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}"]
+            words += ["-device", f"virtio-blk-pci,drive=disk{number},bootindex={number + 1}"]
         return words
