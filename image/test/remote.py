@@ -32,12 +32,19 @@ class Remote:
 
     def run(self, *words: str, seconds: float = ANSWER_SECONDS_MAX) -> str:
         """One verb; returns what it prints. Raises Failure when it ends with another code than 0."""
-        options = ["--host", f"127.0.0.1:{PORT_HERE}", "--cert", self.certificate, "--key", self.key, "--server-name", APP]
-        command = [self.program, *options, "--ca", self.stage.authority.certificate, *words]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(self._command(words), capture_output=True, text=True, timeout=seconds, check=False)
         if done.returncode != 0:
             raise say.Failure(f"vallum {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def start(self, *words: str) -> subprocess.Popen:
+        """One verb, not waited for; what it prints is of no interest."""
+        return subprocess.Popen(self._command(words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _command(self, words: tuple[str, ...]) -> list[str]:
+        identity = ["--cert", self.certificate, "--key", self.key, "--ca", self.stage.authority.certificate]
+        command = [self.program, "--host", f"127.0.0.1:{PORT_HERE}", "--server-name", APP, *identity, *words]
+        return [str(word) for word in command]
 
 
 def program(stage: Stage) -> Path:

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::harness::process::Process;
 use crate::harness::scrape::Scrape;
-use crate::harness::vallum::{HOST, SHARED_SECRET, clear, command, get, listening, public_route, with_defaults};
+use crate::harness::vallum::{HOST, SHARED_SECRET, and, clear, command, get, listening, public_route, with_defaults};
 use crate::harness::{PATIENCE, Upstream, Wire, wait_until};
 
 /// The folders that a service manager makes.
@@ -95,6 +95,30 @@ fn a_bad_configuration_at_the_start_gives_way_to_the_last_good_one() {
     second.signal(Signal::HUP);
     wait_until("the good one", || (resorted() == 0.0).then_some(()));
     assert_eq!(place.status()["last_error"], Value::Null);
+}
+
+#[test]
+fn a_last_good_configuration_whose_files_are_gone_says_what_it_misses() {
+    let (place, upstream) = (Place::new(), Upstream::echo());
+    let secret = place.path().join("client-secret");
+    std::fs::write(&secret, "it").unwrap();
+    let more = json!({
+        "idp_provider": "oidc", "idp_provider_url": "https://idp.example", "idp_client_id": "us", "idp_client_secret_file": secret,
+    });
+    let plain = with_defaults(&clear(json!([public_route(HOST, json!(upstream.url()))])));
+    place.credential(&and(plain, more).to_string());
+    let mut first = place.start();
+    let sealed = place.path().join("state/last-good.sealed");
+    wait_until("the kept configuration", || sealed.exists().then_some(()));
+    first.kill_with_children();
+
+    std::fs::remove_file(&secret).unwrap();
+    place.credential("routes: none\n");
+    let mut second = place.start();
+    assert_eq!(second.wait(PATIENCE).code(), Some(78));
+    let lines = second.lines();
+    let said = lines.iter().find(|line| line.contains("the last good configuration is not good any more: "));
+    assert!(said.is_some_and(|line| line.contains("client-secret")), "{lines:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""A configuration that is rubbish, has an unknown key or names a certificate that is not there gives way to the last good one, and says so on console, log and metric."""
+"""A configuration that is rubbish, has a bad value or names a certificate that is not there gives way to the last good one, and says so on console, log and metric."""
 
 import plain
 from stage import Stage, expect
@@ -12,13 +12,14 @@ def run(stage: Stage) -> None:
     boot(stage, disk, "good", plain.configuration(stage, "good"), "good")
     broken = {
         "rubbish": "routes: [\n\t{]: }} \x01",
-        "unknown key": plain.configuration(stage, "never", "no_such_key: 1\n"),
+        "bad value": plain.configuration(stage, "never", "cookie_expire: soon\n"),
         "no certificate": without_certificate(plain.configuration(stage, "never")),
     }
     for name, text in broken.items():
         console = boot(stage, disk, name, text, "good", resorted=True)
         expect("IS BAD; the LAST GOOD configuration is served instead" in console, f"{name}: the console says so")
-    boot(stage, disk, "better", plain.configuration(stage, "better"), "better")
+    # A key that nobody knows is a warning, as in Pomerium.
+    boot(stage, disk, "better", plain.configuration(stage, "better", "no_such_key: 1\n"), "better")
 
 
 def boot(stage: Stage, disk: str, name: str, text: str, word: str, resorted: bool = False) -> str:

@@ -33,6 +33,7 @@ def run(stage: Stage) -> None:
             expect(not complaints, f"{word}: the file system has no errors", complaints)
     with stage.bare_machine("rubbish at the end") as machine:
         machine.disks.append(disk)
+        remote.allow(machine)
         machine.credential("vallum.yaml", "routes: [")
         machine.start()
         plain.serves(stage, machine, f"round {len(RELOADS_BEFORE_CUT)}")

@@ -28,12 +28,12 @@ def run(stage: Stage) -> None:
         expect(json.loads(remote.run("status", "--json"))["generation"] == status["generation"] + 1, "reload adopts a new generation")
         remote.run("health")
         bad = stage.directory / "bad.yaml"
-        bad.write_text("no_such_key: 1\n")
+        bad.write_text("cookie_expire: soon\n")
         try:
             remote.run("validate", str(bad))
             raise say.Failure("a bad configuration was found valid")
         except say.Failure as failure:
-            expect("no_such_key" in str(failure), "validate judges a file of ours on the machine", failure)
+            expect("cookie_expire" in str(failure), "validate judges a file of ours on the machine", failure)
         stranger = ssl.create_default_context(cafile=str(stage.authority.certificate))
         expect(refused(stranger), "without a certificate nothing is answered")
 

@@ -30,6 +30,8 @@ pub enum UpdateError {
     Staging(PathBuf, io::Error),
     #[error("{0:?} is no source: expected the absolute path of a folder, or its https URL without a query")]
     Source(String),
+    #[error("the source holds a user or a password: releases are signed, and their place is no secret")]
+    SourceSecret,
     #[error("no source is given: name one with `--source`, or give the machine the credential {SOURCE_CREDENTIAL}")]
     NoSource,
     #[error("{0} cannot be fetched: {1}")]

@@ -14,7 +14,7 @@ use super::medium::Own;
 use super::note;
 use super::release::{self, MANIFEST_BYTES_MAX, Release, SIGNATURE_BYTES_MAX};
 use super::slots;
-use super::source::Source;
+use super::source::{Place, Source};
 use super::staged::Staged;
 use super::telling::Telling;
 use super::{SOURCE_CREDENTIAL, UpdateError};
@@ -84,7 +84,7 @@ impl Machine {
             "next": esp::next(&files).map(|file| &file.version),
             "boot_files": boot_files,
             "takes_updates": self.key_file.exists(),
-            "source": given_source(),
+            "source": given_source().filter(|text| Place::parse(text).is_ok()),
             "last_update": note::last(&self.runtime),
         }))
     }

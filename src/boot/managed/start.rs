@@ -5,6 +5,7 @@ use std::path::Path;
 use super::last_good::LastGood;
 use crate::boot::console_line::{self, Priority};
 use crate::boot::folders::Folders;
+use crate::boot::reload::summary;
 use crate::boot::report;
 use crate::control::config::{Loaded, Problem, Problems, Reloader};
 
@@ -57,5 +58,6 @@ fn recall(kept: Option<&LastGood>, file: &Path) -> Option<(Reloader, Loaded)> {
         None
     })?;
     let started = Reloader::resort(&text, file, report::environment());
-    started.map_err(|_| console_line::say(Priority::Error, "the last good configuration is not good any more")).ok()
+    let worse = |problems| format!("the last good configuration is not good any more: {}", summary(&problems));
+    started.map_err(|problems| console_line::say(Priority::Error, &worse(problems))).ok()
 }

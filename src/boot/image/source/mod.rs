@@ -20,29 +20,52 @@ use web::Web;
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Longest text of a source, in bytes.
 const SOURCE_BYTES_MAX: usize = 2048;
+/// So much of a longer one is shown, in characters.
+const SOURCE_SHOWN_MAX: usize = 60;
 
 /// Takes the pieces of a file as they come.
 pub type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<(), UpdateError>;
 
-/// A place with a release's files.
+/// Where a source is.
+#[derive(Debug)]
+pub enum Place {
+    Folder(PathBuf),
+    Web(Url),
+}
+
+impl Place {
+    /// `text` is an absolute path, or the URL of a folder: https, or http on loopback. It is shown to those who ask, so
+    /// it holds no secret.
+    pub fn parse(text: &str) -> Result<Place, UpdateError> {
+        let text = text.trim();
+        if text.len() > SOURCE_BYTES_MAX {
+            return Err(UpdateError::Source(text.chars().take(SOURCE_SHOWN_MAX).collect()));
+        }
+        if text.starts_with('/') {
+            return Ok(Place::Folder(PathBuf::from(text)));
+        }
+        let url = Url::parse(text).ok();
+        if url.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some()) {
+            return Err(UpdateError::SourceSecret);
+        }
+        let is_folder = |url: &Url| is_permitted(url) && url.query().is_none() && url.fragment().is_none();
+        url.filter(is_folder).map(Place::Web).ok_or_else(|| UpdateError::Source(text.to_owned()))
+    }
+}
+
+/// A place with a release's files, ready to be read.
 pub enum Source {
     Folder(PathBuf),
     Web(Box<Web>),
 }
 
 impl Source {
-    /// `text` is an absolute path, or the URL of a folder: https, or http on loopback.
+    /// The place that `text` names ([`Place::parse`]).
     pub fn new(text: &str) -> Result<Source, UpdateError> {
-        let text = text.trim();
-        let strange = || UpdateError::Source(text.chars().take(SOURCE_BYTES_MAX).collect());
-        if text.len() > SOURCE_BYTES_MAX {
-            return Err(strange());
+        match Place::parse(text)? {
+            Place::Folder(path) => Ok(Source::Folder(path)),
+            Place::Web(url) => Ok(Source::Web(Box::new(Web::new(url)?))),
         }
-        if text.starts_with('/') {
-            return Ok(Source::Folder(PathBuf::from(text)));
-        }
-        let url = Url::parse(text).ok().filter(is_permitted).filter(|url| url.query().is_none());
-        Ok(Source::Web(Box::new(Web::new(url.ok_or_else(strange)?)?)))
     }
 
     /// A small file, whole; longer than `limit` bytes is an error.

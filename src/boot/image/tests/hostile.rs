@@ -135,6 +135,8 @@ fn sources_are_folders_or_https() {
     ] {
         assert!(matches!(Source::new(text), Err(UpdateError::Source(_))), "{text}");
     }
+    let secret = Source::new("https://me:secret@releases.example/").map(drop).unwrap_err();
+    assert!(matches!(secret, UpdateError::SourceSecret) && !secret.to_string().contains("secret@"), "{secret}");
     assert!(matches!(Source::new(&format!("/{}", "x".repeat(4000))), Err(UpdateError::Source(_))));
 }
 
