@@ -16,13 +16,13 @@ DISK_SIZE = "512M"
 LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # What needs partitions of the disk: the all-in-one image, which has none, would wait for them.
 UNITS = frozenset(
-    "efi.mount var.mount vallum-keeper.socket vallum-keeper@.service vallum-look.service "
+    "efi.mount var.mount vallum-data-check.service vallum-keeper.socket vallum-keeper@.service vallum-look.service "
     "vallum-update.service vallum-update.timer".split()
 )
 # What the kernel is told, besides the root's hash: panics and hangs end in a new start, a partition table that a power
-# cut damaged is taken from its spare copy (gpt), the console is on both ways out, damage of the data partition is repaired
-# without asking anybody, and a block of the root that is not what was signed stops the machine rather than the request.
-COMMAND_LINE = "panic=10 gpt console=tty0 console=ttyS0,115200 systemd.machine_id=firmware loglevel=4 systemd.show_status=no fsck.repair=yes TERM=dumb SYSTEMD_COLORS=0"
+# cut damaged is taken from its spare copy (gpt), the console is on both ways out, and a block of the root that is not what
+# was signed stops the machine rather than the request.
+COMMAND_LINE = "panic=10 gpt console=tty0 console=ttyS0,115200 systemd.machine_id=firmware loglevel=4 systemd.show_status=no TERM=dumb SYSTEMD_COLORS=0"
 VERITY_OPTIONS = "systemd.verity_root_options=panic-on-corruption rootfstype=erofs"
 
 
