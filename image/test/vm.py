@@ -214,6 +214,8 @@ class Machine:
             words += ["-kernel", f"/build/{self.kernel}"]
         for number, disc in enumerate(self.discs):
             words += ["-drive", f"if=none,id=disc{number},format=raw,readonly=on,file=/build/{disc}", "-device", f"ide-cd,drive=disc{number},bus=ide.{number}"]
-        for disk in self.disks:
-            words += ["-drive", f"if=virtio,format=raw,cache=unsafe,file=/build/{disk}"]
+        for number, disk in enumerate(self.disks):
+            # Firmware tries them in this order, and no drive before them.
+            words += ["-drive", f"if=none,id=disk{number},format=raw,cache=unsafe,file=/build/{disk}"]
+            words += ["-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}"]
         return words

@@ -29,34 +29,34 @@ def run(stage: Stage) -> None:
         picture = plain.waits(machine, "the console's picture", lambda: running(machine), SETTLE_SECONDS)
         expect(picture["config"].startswith("/run/vallum-config/user-data"), "the console says where the configuration is from", picture)
         machine.power_down(SETTLE_SECONDS)
-    for name, break_, words in (
-        ("strange files", strange_files, ["vallum.yaml: expected a regular file, found a symbolic link", "vallum.ca: expected a regular file, found a folder"]),
-        ("a huge file", huge, ["user-data: larger than the limit of"]),
-        ("two labels and a torn disc", doubled_and_torn, ["2 disks carry the label VALLUMCONF, none is read", "(labelled cidata, iso9660): "]),
-    ):
-        with machine_with(stage, name, disk) as machine:
-            break_(stage, machine)
-            machine.start()
-            plain.serves(stage, machine, WORD)
-            seen = plain.waits(machine, "the metrics answer", lambda: str(plain.metric(IN_FORCE)).replace("None", ""), SETTLE_SECONDS)
-            expect(float(seen) == 1, f"{name}: {IN_FORCE} is 1", seen)
-            for said in [*words, "the LAST GOOD configuration is served instead"]:
-                expect(said in machine.console(), f"{name}: the console says {said!r}", machine.console()[-3000:])
-            machine.power_cut()
+    with machine_with(stage, "doubled and huge", disk) as machine:
+        doubled_and_huge(stage, machine)
+        machine.start()
+        plain.serves(stage, machine, WORD)
+        seen = plain.waits(machine, "the metrics answer", lambda: str(plain.metric(IN_FORCE)).replace("None", ""), SETTLE_SECONDS)
+        expect(float(seen) == 1, f"{IN_FORCE} is 1", seen)
+        says(machine, "2 disks carry the label VALLUMCONF, none is read", "user-data: larger than the limit of", "the LAST GOOD configuration is served instead")
+        machine.power_cut()
     set_up(stage)
 
 
 def set_up(stage: Stage) -> None:
-    """Without a last good configuration (no disk at all keeps one) the page is offered, and the reason said."""
+    """Without a last good configuration (the all-in-one image keeps none) the page is offered, and the reason said."""
     shutil.copyfile(stage.output("vallum-*.all-in-one.efi"), stage.directory / "all-in-one.efi")
-    with stage.bare_machine("no last good one") as machine:
+    with stage.bare_machine("strange and torn") as machine:
         machine.kernel = "all-in-one.efi"
-        strange_files(stage, machine)
+        strange_and_torn(stage, machine)
         machine.start()
         picture = machine.wait("the console offers the set-up", lambda: waiting(machine), BUDGET["time"]["boot_max"])
         expect(picture["set-up"] == "open https://10.0.2.15:443/", "the console names the page", picture)
         expect(len(picture["token"]) > 8 and ":" in picture["SHA-256"], "with token and fingerprint", picture)
         expect("found a symbolic link" in picture["error"], "and says what is wrong with the disk", picture)
+        says(machine, "vallum.yaml: expected a regular file, found a symbolic link", "vallum.ca: expected a regular file, found a folder", "(labelled cidata, iso9660): ")
+
+
+def says(machine: Machine, *words: str) -> None:
+    for said in words:
+        expect(said in machine.console(), f"the console says {said!r}", machine.console()[-3000:])
 
 
 def machine_with(stage: Stage, name: str, disk: str) -> Machine:
@@ -75,26 +75,20 @@ def waiting(machine: Machine) -> dict[str, str] | None:
     return picture if "10.0.2.15" in picture.get("set-up", "") else None
 
 
-def strange_files(stage: Stage, machine: Machine) -> None:
-    """A link where the configuration should be, a folder where a credential should be."""
+def doubled_and_huge(stage: Stage, machine: Machine) -> None:
+    """Two disks with one label; NoCloud's with more than a configuration may have."""
+    text = plain.configuration(stage, "never").encode()
+    machine.disks += [disks.vfat(stage.tools, name, "VALLUMCONF", {"vallum.yaml": text}) for name in ("one", "other")]
+    machine.disks.append(disks.vfat(stage.tools, "huge", "CIDATA", {"user-data": text + b"#" * (HUGE_BYTES - len(text))}, 2 * HUGE_BYTES))
+
+
+def strange_and_torn(stage: Stage, machine: Machine) -> None:
+    """A link where the configuration should be, a folder where a credential should be; an ISO that ends too early."""
     folder = stage.directory / "strange"
-    shutil.rmtree(folder, ignore_errors=True)
     (folder / "vallum.ca").mkdir(parents=True)
     (folder / "vallum.yaml").symlink_to("/etc/passwd")
     stage.tools.run("xorriso", "-as", "mkisofs", "-quiet", "-V", "VALLUMCONF", "-R", "-o", "/build/strange.iso", "/build/strange")
-    machine.disks.append("strange.iso")
-
-
-def huge(stage: Stage, machine: Machine) -> None:
-    text = plain.configuration(stage, "never").encode()
-    files = {"user-data": text + b"#" * (HUGE_BYTES - len(text))}
-    machine.disks.append(disks.vfat(stage.tools, "huge", "CIDATA", files, 2 * HUGE_BYTES))
-
-
-def doubled_and_torn(stage: Stage, machine: Machine) -> None:
-    files = {"vallum.yaml": plain.configuration(stage, "never").encode()}
-    machine.disks += [disks.vfat(stage.tools, name, "VALLUMCONF", files) for name in ("one", "other")]
-    torn = disks.iso(stage.tools, "torn", "cidata", {"user-data": files["vallum.yaml"]})
+    torn = disks.iso(stage.tools, "torn", "cidata", {"user-data": plain.configuration(stage, "never").encode()})
     with (stage.directory / torn).open("r+b") as file:
         file.truncate(TORN_BYTES)
-    machine.disks.append(torn)
+    machine.disks += ["strange.iso", torn]
