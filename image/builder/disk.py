@@ -16,7 +16,7 @@ DISK_SIZE = "512M"
 LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 # What needs partitions of the disk: the all-in-one image, which has none, would wait for them.
 UNITS = frozenset(
-    "efi.mount var.mount vallum-keeper.socket vallum-keeper@.service vallum-look.service "
+    "efi.mount var.mount vallum-data-check.service vallum-keeper.socket vallum-keeper@.service vallum-look.service "
     "vallum-update.service vallum-update.timer".split()
 )
 # What the kernel is told, besides the root's hash: panics and hangs end in a new start, a partition table that a power

@@ -7,7 +7,11 @@ import select
 import socket
 import struct
 import time
+from pathlib import Path
 
+from builder import say
+
+TUN = Path("/dev/net/tun")
 CABLE = "tap0"
 # The machine's end of the cable, and ours. The MAC gives the machine's link-local address (RFC 4291, appendix A).
 MAC = "52:54:00:76:61:6c"
@@ -34,7 +38,9 @@ TUNSETIFF, TUNSETPERSIST, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x400454CB, 0x0002, 0
 
 def lay_cable() -> None:
     """Makes our end of the cable, in the network namespace of the test; it goes with that."""
-    with open("/dev/net/tun", "r+b", buffering=0) as device:
+    if not TUN.exists():
+        raise say.Failure(f"{TUN} is missing, so no cable can be laid: load the kernel's module tun (modprobe tun)")
+    with TUN.open("r+b", buffering=0) as device:
         fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", CABLE.encode(), IFF_TAP | IFF_NO_PI))
         fcntl.ioctl(device, TUNSETPERSIST, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:

@@ -85,14 +85,7 @@ fn serve(beginning: Beginning, format: Format, dev: Option<Prepared>) -> ExitCod
         sandbox.tell();
     }
     let started = Started { beginning, log: guard.ring.clone(), dev };
-    let code = match sockets.and_then(|sockets| launch(started, sockets)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "cannot go on");
-            eprintln!("vallum: {error:#}");
-            ExitCode::FAILURE
-        }
-    };
+    let code = report::ended(sockets.and_then(|sockets| launch(started, sockets)));
     drop(guard);
     code
 }
@@ -128,13 +121,8 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
     let feed = control.feed.clone();
     let appliance = Appliance::of_environment();
     if let Some(group) = sockets.metrics {
-        let (resolver, feed) = (resolver.clone(), feed.clone());
         let updates = Gauges::register(appliance.clone(), &metrics)?;
-        let before = move || {
-            resolver.report(&feed.current());
-            updates.refresh();
-        };
-        serve_metrics(group, metrics.clone(), Arc::new(before))?;
+        serve_metrics(group, metrics.clone(), before_scrape(resolver.clone(), feed.clone(), updates))?;
     }
     if let Some(group) = sockets.redirect {
         serve_redirects(group, feed.clone(), address.port())?;
@@ -219,6 +207,14 @@ async fn start_resolver(loaded: &Loaded, metrics: &Arc<Catalogue>) -> anyhow::Re
     let resolver = dns::Resolver::new(metrics.clone()).context("cannot set up name resolution")?;
     resolver.resolve(&loaded.plan).await;
     Ok(resolver)
+}
+
+/// Gauges that are asked for, not counted.
+fn before_scrape(resolver: dns::Resolver, feed: Feed, updates: Gauges) -> scrape::BeforeScrape {
+    Arc::new(move || {
+        resolver.report(&feed.current());
+        updates.refresh();
+    })
 }
 
 fn serve_metrics(group: Group, metrics: Arc<Catalogue>, before: scrape::BeforeScrape) -> anyhow::Result<()> {

@@ -80,3 +80,15 @@ pub fn environment() -> Environment {
 pub fn uses_color(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
+
+/// What a run comes to that has ended; why it had to end is said in the log, and to whoever started it.
+pub fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "cannot go on");
+            eprintln!("vallum: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

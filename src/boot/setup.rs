@@ -71,14 +71,7 @@ pub fn run(state: &Path, folders: &Folders, format: Format, error: Option<String
     let sandbox = sandbox::enter(&folders.writable());
     let guard = logging::init(Level::Info, format);
     sandbox.tell();
-    let code = match sockets.and_then(|sockets| serve(sockets, state, folders, error)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "cannot go on");
-            eprintln!("vallum: {error:#}");
-            ExitCode::FAILURE
-        }
-    };
+    let code = report::ended(sockets.and_then(|sockets| serve(sockets, state, folders, error)));
     drop(guard);
     code
 }

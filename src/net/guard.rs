@@ -50,3 +50,48 @@ impl<F: Future<Output = ()>, P: FnOnce()> Future for Guarded<F, P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::net::driver::{Driver, block_on};
+    use crate::net::timer::sleep;
+
+    struct Counted(Rc<Cell<usize>>);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_its_task_alone_and_drops_it_once() {
+        for panics in [false, true] {
+            let (dropped, told) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+            let (held, heard) = (Counted(dropped.clone()), told.clone());
+            let task = async move {
+                let _held = held;
+                sleep(Duration::from_millis(1)).await;
+                assert!(!panics, "a defect");
+            };
+            let seen = dropped.clone();
+            let lived = block_on(Driver::Epoll, async move {
+                spawn_guarded(task, move || heard.set(heard.get() + 1));
+                for _ in 0..1000 {
+                    if seen.get() > 0 {
+                        return true;
+                    }
+                    sleep(Duration::from_millis(1)).await;
+                }
+                false
+            });
+            assert!(lived.expect("a driver"), "the task never ended");
+            assert_eq!((dropped.get(), told.get()), (1, usize::from(panics)));
+        }
+    }
+}

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use crate::control::admin::appliance::door::{Line, Progress, Step};
 
-/// Bytes between two lines.
-const EVERY_BYTES: u64 = 2 << 20;
+/// Bytes between two lines: few enough that a slow source is not taken for a silent keeper.
+const EVERY_BYTES: u64 = 256 * 1024;
 
 /// Lines of progress. Whoever does not listen stops nothing.
 pub struct Telling<'o> {

@@ -254,3 +254,25 @@ pub fn take_early(reader: &Reader, buffer: &mut Vec<u8>) {
         tls.borrow_mut().take_early(buffer);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_read_offers_what_the_last_ones_needed() {
+        for (room, count, next) in [
+            (4096, 1200, 2048),
+            (2048, 1200, 2048),
+            (2048, 2047, 2558),
+            (2048, 2048, 4096),
+            (8192, 8192, 16_384),
+            (16_384, 16_384, 16_384),
+            (16_384, 100, 8192),
+            (2048, 0, 2048),
+            (4096, usize::MAX, 8192),
+        ] {
+            assert_eq!(fitting(room, count), next, "{count} of {room}");
+        }
+    }
+}

@@ -60,11 +60,6 @@ impl Appliance {
         Appliance { folder: std::env::var_os(FOLDER).map(PathBuf::from).filter(|folder| folder.is_absolute()) }
     }
 
-    /// With the keeper's socket in `folder`.
-    pub fn at(folder: PathBuf) -> Appliance {
-        Appliance { folder: Some(folder) }
-    }
-
     /// What came of the last update; `None` when there was none since the machine started, or there is no image.
     pub fn outcome(&self) -> Option<Outcome> {
         outcome::read(self.folder.as_deref()?)

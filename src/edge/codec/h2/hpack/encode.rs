@@ -88,7 +88,7 @@ impl Encoder {
         out.reserve(name.len() + value.len() + 12);
         match index {
             SET_COOKIE => integer::write(NEVER_INDEXED, 4, index, out),
-            _ if self.note(name, value) => integer::write(WITH_INDEXING, 6, index, out),
+            _ if self.note(index, name, value) => integer::write(WITH_INDEXING, 6, index, out),
             _ => integer::write(WITHOUT_INDEXING, 4, index, out),
         }
         if index == 0 {
@@ -101,13 +101,13 @@ impl Encoder {
         out.extend_from_slice(value);
     }
 
-    /// Whether the client is to keep the field.
-    fn note(&mut self, name: &[u8], value: &[u8]) -> bool {
+    /// Whether the client is to keep the field, whose name has this index in the static table.
+    fn note(&mut self, index: usize, name: &[u8], value: &[u8]) -> bool {
         if let Table::Empty = self.table {
             self.table = Table::Used(Box::new(Sent::new()));
         }
         match &mut self.table {
-            Table::Used(sent) => sent.note(name, value),
+            Table::Used(sent) => sent.note(index, name, value),
             Table::Empty | Table::Shrunk | Table::Closed => false,
         }
     }

@@ -4,6 +4,7 @@
 //! Nothing is ever evicted. What is full stays as it is: a table that turns over costs more than it saves, and its state
 //! is one less thing that both sides could see differently.
 
+use super::statics;
 use crate::http::fields;
 
 /// Most bytes that are used of the client's table, each entry counted as RFC 7541 section 4.1 does.
@@ -17,31 +18,44 @@ const VALUE_BYTES_MAX: usize = 256;
 /// Places by which entries are found; later ones take the place of earlier ones.
 const PLACES: usize = 64;
 /// The first index behind the static table.
-const FIRST: usize = super::statics::COUNT + 1;
+const FIRST: usize = statics::COUNT + 1;
 
-/// Names whose values repeat from answer to answer and hold nobody's secret.
+/// Names of the static table whose values repeat from answer to answer and hold nobody's secret.
 const REPEATED: &[&[u8]] = &[
     b"accept-ranges",
-    b"access-control-allow-credentials",
-    b"access-control-allow-headers",
-    b"access-control-allow-methods",
     b"access-control-allow-origin",
     b"cache-control",
     b"content-encoding",
     b"content-language",
-    b"content-security-policy",
     b"content-type",
-    b"permissions-policy",
-    b"referrer-policy",
     b"server",
     b"strict-transport-security",
     b"vary",
     b"via",
+];
+/// The same, of names that are not in the static table.
+const REPEATED_UNLISTED: &[&[u8]] = &[
+    b"access-control-allow-credentials",
+    b"access-control-allow-headers",
+    b"access-control-allow-methods",
+    b"content-security-policy",
+    b"permissions-policy",
+    b"referrer-policy",
     b"x-content-type-options",
     b"x-frame-options",
     b"x-powered-by",
     b"x-xss-protection",
 ];
+/// [`REPEATED`] by static index.
+static REPEATS: [bool; FIRST] = {
+    let mut repeats = [false; FIRST];
+    let mut at = 0;
+    while at < REPEATED.len() {
+        repeats[statics::index(REPEATED[at])] = true;
+        at += 1;
+    }
+    repeats
+};
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -76,11 +90,16 @@ impl Sent {
         same.then(|| FIRST + self.entries.len() - 1 - at)
     }
 
-    /// Notes a field if it is worth a place and has one; the client must be told to note it, too.
-    pub fn note(&mut self, name: &[u8], value: &[u8]) -> bool {
+    /// Notes a field, whose name the static table has at `index` (0: it has not), if it is worth a place and has one; the
+    /// client must be told to note it, too.
+    pub fn note(&mut self, index: usize, name: &[u8], value: &[u8]) -> bool {
+        let repeats = match index {
+            0 => REPEATED_UNLISTED.iter().any(|known| fields::is_named(name, known)),
+            _ => REPEATS[index],
+        };
         let cost = name.len() + value.len() + ENTRY_OVERHEAD;
         let has_room = self.entries.len() < ENTRIES_MAX && self.size + cost <= TABLE_BYTES;
-        if !has_room || value.len() > VALUE_BYTES_MAX || !REPEATED.iter().any(|known| fields::is_named(name, known)) {
+        if !repeats || !has_room || value.len() > VALUE_BYTES_MAX {
             return false;
         }
         // All of them fit: the table is smaller than what the types hold.
@@ -105,10 +124,14 @@ fn place(name: &[u8], value: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    fn note(sent: &mut Sent, name: &[u8], value: &[u8]) -> bool {
+        sent.note(statics::find(name), name, value)
+    }
+
     #[test]
     fn what_is_noted_is_found_and_nothing_else() {
         let mut sent = Sent::new();
-        assert!(sent.note(b"Server", b"nginx") && sent.note(b"vary", b"accept"));
+        assert!(note(&mut sent, b"Server", b"nginx") && note(&mut sent, b"vary", b"accept"));
         for (name, value, index) in [
             (&b"server"[..], &b"nginx"[..], Some(63)),
             (b"SERVER", b"nginx", Some(63)),
@@ -120,16 +143,20 @@ mod tests {
         ] {
             assert_eq!(sent.find(name, value), index, "{}", name.escape_ascii());
         }
-        assert!(!sent.note(b"set-cookie", b"a=b") && !sent.note(b"location", b"/") && !sent.note(b"date", b"x"));
+        assert!(
+            !note(&mut sent, b"set-cookie", b"a=b")
+                && !note(&mut sent, b"location", b"/")
+                && !note(&mut sent, b"date", b"x")
+        );
     }
 
     #[test]
     fn it_fills_up_and_stays() {
         let mut sent = Sent::new();
         let values: Vec<String> = (0..200).map(|n| format!("value-{n}-{}", "x".repeat(n % 90))).collect();
-        let noted = values.iter().filter(|value| sent.note(b"content-type", value.as_bytes())).count();
+        let noted = values.iter().filter(|value| note(&mut sent, b"content-type", value.as_bytes())).count();
         assert!((10..=ENTRIES_MAX).contains(&noted) && sent.size <= TABLE_BYTES);
-        assert!(!sent.note(b"vary", &[b'x'; VALUE_BYTES_MAX]));
+        assert!(!note(&mut sent, b"vary", &[b'x'; VALUE_BYTES_MAX]));
         let found = values.iter().filter_map(|value| sent.find(b"content-type", value.as_bytes()));
         assert!(found.inspect(|index| assert!((FIRST..FIRST + noted).contains(index))).count() > 0);
     }

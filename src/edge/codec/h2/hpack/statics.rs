@@ -88,6 +88,23 @@ pub static TABLE: [Static; COUNT] = [
     other("www-authenticate"),
 ];
 
+/// The first index of a name that the table is known to have, for use in constants.
+pub const fn index(name: &[u8]) -> usize {
+    let mut at = 0;
+    while !same(TABLE_NAMES[at], name) {
+        at += 1;
+    }
+    at + 1
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    a.len() == b.len() && at == a.len()
+}
+
 /// Places in the hash of names; few collide.
 const PLACES: usize = 256;
 
