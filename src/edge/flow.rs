@@ -102,36 +102,13 @@ pub async fn run(
     }
 }
 
-/// Does what [`run`] would, where that needs no waiting: the usual answer to a client of HTTP/2 is here as a whole, and
-/// there is room for it. `None`: there is more to do, and `run` goes on from here.
-pub fn run_at_once(
-    source: &mut Source<'_>,
-    sink: &mut Sink<'_>,
-    out: &mut Vec<u8>,
-    size: &mut u64,
-) -> Option<Result<(), Cut>> {
-    let (Source::Wire { inbox, incoming, .. }, Sink::Stream { stream, whole, .. }) = (source, sink) else {
-        return None;
-    };
-    match incoming.pass(inbox, Outgoing::Plain, out) {
-        Ok(count) => *size += count,
-        Err(malformed) => return Some(Err(Cut::Sender(malformed.0))),
-    }
-    match incoming {
-        Incoming::Ended if *whole => Some(Ok(())),
-        Incoming::Ended => match stream.try_write(out, true) {
-            Ok(sent) if sent == out.len() => {
-                out.clear();
-                Some(Ok(()))
-            }
-            Ok(sent) => {
-                out.drain(..sent);
-                None
-            }
-            Err(_) => Some(Err(Cut::Receiver)),
-        },
-        _ => None,
-    }
+/// Moves what is at hand of a body to `out`: true when that is all of it, so that [`Sink::finish`] is what remains to be
+/// done; otherwise [`run`] goes on from here. The usual answer has come as a whole, and then needs no room for waiting.
+pub fn take_whole(source: &mut Source<'_>, sink: &Sink<'_>, out: &mut Vec<u8>, size: &mut u64) -> Result<bool, Cut> {
+    let Source::Wire { inbox, incoming, .. } = source else { return Ok(false) };
+    *size += incoming.pass(inbox, sink.framing(), out).map_err(|malformed| Cut::Sender(malformed.0))?;
+    // Fields behind the body are sent on by `run`.
+    Ok(matches!(incoming, Incoming::Ended))
 }
 
 impl Patience<'_> {
@@ -251,7 +228,7 @@ impl Sink<'_> {
     }
 
     /// Writes all of `out` and ends the body.
-    async fn finish(&mut self, clock: &Clock, out: &mut Vec<u8>, trailers: Option<&Trailers>) -> Result<(), Cut> {
+    pub async fn finish(&mut self, clock: &Clock, out: &mut Vec<u8>, trailers: Option<&Trailers>) -> Result<(), Cut> {
         match (&mut *self, trailers) {
             (Sink::Wire { outgoing, .. }, trailers) => {
                 body::write_end(*outgoing, trailers, out);

@@ -246,12 +246,11 @@ pub(super) async fn finish(
     let allowed = job.of_response(exchange, client.stream().is_some());
     let mut sink = client.back().sink(response.body, timeouts);
     let mut size = 0;
-    let result = match flow::run_at_once(&mut source, &mut sink, &mut out, &mut size) {
-        Some(result) => result,
-        None => {
-            let clock = &job.worker.clock;
-            Box::pin(flow::run(clock, &mut source, &mut sink, &mut out, &mut size, u64::MAX, allowed)).await
-        }
+    let clock = &job.worker.clock;
+    let result = match flow::take_whole(&mut source, &sink, &mut out, &mut size) {
+        Ok(true) => sink.finish(clock, &mut out, None).await,
+        Ok(false) => Box::pin(flow::run(clock, &mut source, &mut sink, &mut out, &mut size, u64::MAX, allowed)).await,
+        Err(cut) => Err(cut),
     };
     job.worker.buffers.give(out);
     Ok(settle(job, client, exchange, upstream, Relayed { response, result, size, uploaded: true, close }))

@@ -111,7 +111,8 @@ impl Session {
         if let Some(name) = ASKED.take() {
             self.server_name = Some(name);
         }
-        out.append(&mut self.pending);
+        // Not `append`, which would leave its room behind for as long as the connection lives.
+        out.extend_from_slice(&std::mem::take(&mut self.pending));
         result?;
         if self.peer_closed && self.handshaking {
             return Err(TlsError::Closed);
@@ -154,7 +155,7 @@ impl Session {
 
     /// Appends a close_notify to `out`, once.
     pub fn close(&mut self, out: &mut Vec<u8>) {
-        out.append(&mut self.pending);
+        out.extend_from_slice(&std::mem::take(&mut self.pending));
         let start = out.len();
         out.resize(start + 2 * RECORD_OVERHEAD, 0);
         let incoming = &mut self.incoming;
@@ -451,5 +452,23 @@ mod tests {
         assert_eq!(one.0.summary().server_name.as_deref(), Some("one.test"));
         assert_eq!(two.0.summary().server_name.as_deref(), Some("two.test"));
         assert_eq!(begun.0.summary().server_name, None, "none was asked for yet");
+    }
+
+    #[test]
+    fn a_session_at_rest_holds_no_room() {
+        let (server, client) = configs();
+        let name = rustls_pki_types::ServerName::try_from("one.test").unwrap();
+        let mut pair = Pair(Session::server(server).unwrap(), Session::client(client, name).unwrap(), Vec::new());
+        while !pair.step() {}
+        // Tickets, which follow the handshake.
+        let Pair(server, client, flight) = &mut pair;
+        assert!(client.advance(std::mem::take(flight), &mut Vec::new()).unwrap());
+        let (mut sealed, mut plain) = (Vec::new(), Vec::new());
+        client.seal(b"hello", &mut sealed).unwrap();
+        assert_eq!((server.open(sealed, &mut plain).unwrap(), &*plain), (5, &b"hello"[..]));
+        for (side, session) in [("server", server), ("client", client)] {
+            let rooms = [&session.incoming, &session.early, &session.pending].map(Vec::capacity);
+            assert_eq!(rooms, [0; 3], "{side}");
+        }
     }
 }
