@@ -82,14 +82,14 @@ impl ReadHalf {
 }
 
 impl WriteHalf {
-    /// Writes all of `bytes`; the buffer comes back for reuse.
-    pub async fn write_all(&mut self, bytes: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
+    /// Writes the first `total` of `bytes`; the buffer comes back for reuse.
+    pub async fn write_all(&mut self, bytes: Vec<u8>, total: usize) -> (io::Result<()>, Vec<u8>) {
         use monoio::buf::IoBuf;
-        let total = bytes.len();
+        let total = total.min(bytes.len());
         let mut sent = 0;
         let mut bytes = bytes;
         while sent < total {
-            let (result, slice) = self.0.write(bytes.slice(sent..)).await;
+            let (result, slice) = self.0.write(bytes.slice(sent..total)).await;
             bytes = slice.into_inner();
             match result {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), bytes),

@@ -107,7 +107,7 @@ impl Source {
 pub struct Writer {
     socket: WriteHalf,
     tls: Option<Rc<RefCell<Session>>>,
-    /// Where ciphertext is made; kept between writes of one exchange, with what was written last still in it.
+    /// Where ciphertext is made; kept between writes of one exchange, with what was written before still in it.
     sealed: Vec<u8>,
 }
 
@@ -182,7 +182,8 @@ impl Writer {
     /// Writes all of `bytes` and leaves it empty, its room kept for reuse.
     pub async fn write_all(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
         let Some(tls) = &self.tls else {
-            let (result, returned) = self.socket.write_all(std::mem::take(bytes)).await;
+            let total = bytes.len();
+            let (result, returned) = self.socket.write_all(std::mem::take(bytes), total).await;
             *bytes = returned;
             bytes.clear();
             return result;
@@ -190,9 +191,9 @@ impl Writer {
         if self.sealed.capacity() == 0 {
             self.sealed = lend_room();
         }
-        tls.borrow_mut().seal(bytes, &mut self.sealed).map_err(io::Error::other)?;
+        let total = tls.borrow_mut().seal(bytes, &mut self.sealed).map_err(io::Error::other)?;
         bytes.clear();
-        self.flush().await
+        self.flush(total).await
     }
 
     /// Says goodbye: close_notify for TLS, then the end of the sending direction.
@@ -200,7 +201,7 @@ impl Writer {
         if let Some(tls) = &self.tls {
             self.sealed.clear();
             tls.borrow_mut().close(&mut self.sealed);
-            let _ = self.flush().await;
+            let _ = self.flush(self.sealed.len()).await;
         }
         control.shutdown_write();
     }
@@ -210,8 +211,9 @@ impl Writer {
         take_room_back(std::mem::take(&mut self.sealed));
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
-        let (result, returned) = self.socket.write_all(std::mem::take(&mut self.sealed)).await;
+    /// Sends the first `total` bytes of the ciphertext.
+    async fn flush(&mut self, total: usize) -> io::Result<()> {
+        let (result, returned) = self.socket.write_all(std::mem::take(&mut self.sealed), total).await;
         self.sealed = returned;
         result
     }
@@ -231,7 +233,7 @@ pub async fn handshake(
         let done = session.advance(std::mem::take(&mut incoming), &mut writer.sealed);
         // Also on failure: what is sealed then is the alert that tells the peer why.
         if !writer.sealed.is_empty() {
-            writer.flush().await?;
+            writer.flush(writer.sealed.len()).await?;
         }
         if done? {
             break;

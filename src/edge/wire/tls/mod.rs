@@ -131,29 +131,24 @@ impl Session {
         Ok(plain.len() - before)
     }
 
-    /// Encrypts `plain`; `out` holds nothing but the records afterwards. What it held before is not looked at, but saves
-    /// making as much room anew: rustls writes into initialised bytes only.
-    pub fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), TlsError> {
+    /// Encrypts `plain`: the records are the first bytes of `out`, as many as are returned. What it held before is not looked
+    /// at, and it never gets shorter: rustls writes into initialised bytes only, and what was made so once stays so.
+    pub fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<usize, TlsError> {
         let mut room = Room { bytes: out, used: 0 };
         if !self.pending.is_empty() {
             room.put(&self.pending);
             self.pending = Vec::new();
         }
         let incoming = &mut self.incoming;
-        let result = loop {
+        loop {
             let step = match &mut self.side {
                 Side::Server(c) => seal_step(c.process_tls_records(incoming).state, plain, &mut room),
                 Side::Client(c) => seal_step(c.process_tls_records(incoming).state, plain, &mut room),
             };
-            match step {
-                Ok(false) => {}
-                Ok(true) => break Ok(()),
-                Err(error) => break Err(error),
+            if step? {
+                return Ok(room.used);
             }
-        };
-        let used = room.used;
-        out.truncate(used);
-        result
+        }
     }
 
     /// Appends a close_notify to `out`, once.

@@ -73,10 +73,30 @@ fn a_session_at_rest_holds_no_room() {
     let Pair(server, client, flight) = &mut pair;
     assert!(client.advance(std::mem::take(flight), &mut Vec::new()).unwrap());
     let (mut sealed, mut plain) = (Vec::new(), Vec::new());
-    client.seal(b"hello", &mut sealed).unwrap();
+    let length = client.seal(b"hello", &mut sealed).unwrap();
+    sealed.truncate(length);
     assert_eq!((server.open(sealed, &mut plain).unwrap(), &*plain), (5, &b"hello"[..]));
     for (side, session) in [("server", server), ("client", client)] {
         let rooms = [&session.incoming, &session.early, &session.pending].map(Vec::capacity);
         assert_eq!(rooms, [0; 3], "{side}");
+    }
+}
+
+#[test]
+fn what_a_room_held_before_is_never_part_of_a_record() {
+    let (server, client) = configs();
+    let name = rustls_pki_types::ServerName::try_from("one.test").unwrap();
+    let mut pair = Pair(Session::server(server).unwrap(), Session::client(client, name).unwrap(), Vec::new());
+    while !pair.step() {}
+    let Pair(server, client, flight) = &mut pair;
+    client.advance(std::mem::take(flight), &mut Vec::new()).unwrap();
+    let (mut room, mut plain) = (vec![b'x'; 100_000], Vec::new());
+    for size in [1, 40_000, 7, 16_384, 16_385, 100_000, 3] {
+        let message: Vec<u8> = (0..size).map(|n| n as u8).collect();
+        let length = server.seal(&message, &mut room).unwrap();
+        assert!(length > size && length <= room.len(), "{length} bytes for {size}");
+        plain.clear();
+        assert_eq!(client.open(room[..length].to_vec(), &mut plain).unwrap(), size);
+        assert!(plain == message, "{size}");
     }
 }

@@ -137,8 +137,8 @@ proptest! {
     #[test]
     fn what_we_encode_is_decoded(
         blocks in proptest::collection::vec(
-            (100u16..600, proptest::collection::vec((a_name(), "[ -~]{0,300}|[ab]{0,2}"), 0..30), proptest::option::of(4000u32..4200)),
-            1..6,
+            (100u16..600, proptest::collection::vec((a_name(), "[ -~]{0,300}|[ab]{0,2}"), 0..10), proptest::option::of(4000u32..4200)),
+            1..4,
         ),
     ) {
         let (mut encoder, mut decoder) = (Encoder::default(), Decoder::new());
