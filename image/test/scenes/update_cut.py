@@ -9,6 +9,8 @@ from stage import Stage, expect
 from updating import Updating
 
 UPGRADE_SECONDS_MAX = 600
+# So slow that the plug is out long before the last byte is written.
+WRITES_MAX = 1 << 20
 SLOT_B = 3
 PROBE_BYTES = 1 << 20
 
@@ -23,6 +25,7 @@ def run(stage: Stage) -> None:
     }
     for name, moment in moments.items():
         with updating.machine(f"cut when {name}", name) as machine:
+            machine.writes_max = WRITES_MAX
             machine.start()
             plain.serves(stage, machine, name)
             updating.runs(machine, FIRST)
