@@ -51,8 +51,6 @@ class Machine:
         self.has_tpm = self.checks_signatures = False
         # Whether the machine may start again by itself; otherwise a new start ends it, and so the test.
         self.restarts = False
-        # Bytes a second that the disks take; None: as many as they can.
-        self.writes_max: int | None = None
         # Words on the console after which waiting is in vain.
         self.hopeless: tuple[str, ...] = HOPELESS
         self.process: subprocess.Popen | None = None
@@ -96,6 +94,11 @@ class Machine:
         """Ends the machine as if the plug were pulled."""
         self.process.kill()
         self.process.wait()
+
+    def slow_writes(self, bytes_per_second: int) -> None:
+        """From now on the first disk takes no more than so much."""
+        others = dict.fromkeys(("bps", "bps_rd", "iops", "iops_rd", "iops_wr"), 0)
+        self.qmp("block_set_io_throttle", device="disk0", bps_wr=bytes_per_second, **others)
 
     @property
     def console_file(self) -> Path:
@@ -218,7 +221,6 @@ class Machine:
             words += ["-drive", f"if=none,id=disc{number},format=raw,readonly=on,file=/build/{disc}", "-device", f"ide-cd,drive=disc{number},bus=ide.{number}"]
         for number, disk in enumerate(self.disks):
             # Firmware tries them in this order, and no drive before them; a kernel has the first place.
-            slow = f",throttling.bps-write={self.writes_max}" if self.writes_max else ""
-            words += ["-drive", f"if=none,id=disk{number},format=raw,cache=unsafe,file=/build/{disk}{slow}"]
+            words += ["-drive", f"if=none,id=disk{number},format=raw,cache=unsafe,file=/build/{disk}"]
             words += ["-device", f"virtio-blk-pci,drive=disk{number},bootindex={number + 1}"]
         return words

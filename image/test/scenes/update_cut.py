@@ -10,7 +10,7 @@ from updating import Updating
 
 UPGRADE_SECONDS_MAX = 600
 # So slow that the plug is out long before the last byte is written.
-WRITES_MAX = 1 << 20
+WRITES_MAX = 2 << 20
 SLOT_B = 3
 PROBE_BYTES = 1 << 20
 
@@ -25,10 +25,10 @@ def run(stage: Stage) -> None:
     }
     for name, moment in moments.items():
         with updating.machine(f"cut when {name}", name) as machine:
-            machine.writes_max = WRITES_MAX
             machine.start()
             plain.serves(stage, machine, name)
             updating.runs(machine, FIRST)
+            machine.slow_writes(WRITES_MAX)
             words = ["image", "upgrade", "--source", url]
             asking = updating.remote.start(*words)
             plain.waits(machine, name, moment, UPGRADE_SECONDS_MAX)
