@@ -33,12 +33,11 @@ const REPEATED: &[&[u8]] = &[
     b"vary",
     b"via",
 ];
-/// The same, of names that are not in the static table.
+/// The same, of names that are not in the static table. A content-security-policy is not among them: it may hold a nonce.
 const REPEATED_UNLISTED: &[&[u8]] = &[
     b"access-control-allow-credentials",
     b"access-control-allow-headers",
     b"access-control-allow-methods",
-    b"content-security-policy",
     b"permissions-policy",
     b"referrer-policy",
     b"x-content-type-options",
