@@ -13,7 +13,6 @@ use crate::edge::failure::Failure;
 use crate::edge::flow::{self, Cut, Sink, Source};
 use crate::edge::limits;
 use crate::edge::race::{First, first};
-use crate::edge::trailers::takes_trailers;
 use crate::edge::upstream::h2::{self, Answering, Log, Lost, Place, Receiving, Sending};
 use crate::edge::upstream::request;
 use crate::edge::upstream::response::{self, Response};
@@ -261,7 +260,7 @@ impl Talk<'_> {
 fn head(job: &Job<'_>, exchange: &mut Exchange, place: &Place) -> Result<::http::Request<()>, Failure> {
     let mut text = job.worker.buffers.take();
     request::write_head(exchange, job.route, job.rewritten, &place.endpoint, job.vouched, &mut text);
-    let head = h2::request(&text, job.cluster.tls.is_some(), takes_trailers(exchange));
+    let head = h2::request(&text, job.cluster.tls.is_some());
     job.worker.buffers.give(text);
     head.map_err(|error| {
         tracing::info!(route = &*job.route.name, error = %error, "request refused");

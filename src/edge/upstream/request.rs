@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use crate::edge::exchange::Exchange;
 use crate::edge::rewrite::{self, Rewritten};
 use crate::edge::session::own_credentials;
+use crate::edge::trailers::takes_trailers;
 use crate::http::cookie;
 use crate::http::fields::{self, FieldKind};
 use crate::http::framing::BodyLength;
@@ -38,7 +39,9 @@ pub fn write_head(
     write_request_line(exchange, rewritten, out);
     write_host(exchange, route, rewritten, endpoint, out);
     let nominated = Nominated::of(exchange);
+    let mut says_te = false;
     for field in exchange.head.fields() {
+        says_te |= field.kind == FieldKind::Te;
         copy(exchange, route, field, &nominated, out);
     }
     write_own(route, "x-forwarded-for", exchange.forwarded_for.as_bytes(), out);
@@ -64,6 +67,10 @@ pub fn write_head(
     if let Some(protocol) = exchange.upgrade_name() {
         out.extend_from_slice(b"connection: upgrade\r\n");
         line(out, b"upgrade", protocol);
+    } else if says_te && takes_trailers(exchange) {
+        // Some upstreams send trailers only to those who ask (RFC 9110 section 10.1.4). What becomes another protocol has
+        // none, and there are servers that know `upgrade` only where it stands alone.
+        out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
     }
     if let Some(key) = &exchange.websocket_key {
         line(out, KEY, key.as_bytes());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::oracle::Oracle;
-use crate::harness::vallum::{HOST, and, get, public_route};
+use crate::harness::vallum::{HOST, and, clear, get, public_route};
 use crate::harness::{Answer, Upstream, Vallum, Wire};
 use crate::http2::client::{Client, END_HEADERS, END_STREAM, HEADERS, frame};
 use crate::http2::fields;
@@ -33,10 +33,15 @@ fn vallum(to: &str) -> Vallum {
     }))
 }
 
-/// Reads one request whole and answers with trailers, in chunks.
+/// Reads requests whole and answers with trailers, in chunks, those who ask for any.
 fn http1() -> Upstream {
     Upstream::with(|served| {
-        while served.request()?.is_some() {
+        while let Some(request) = served.request()? {
+            if (request.header("te"), request.header("connection")) != ("trailers", "te") {
+                let unasked = request.has("te") || request.has("connection");
+                served.answer(200, "", if unasked { b"half asked for" } else { b"none asked for" })?;
+                continue;
+            }
             served.write(
                 "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 42\r\n\
                  Grpc-Status: 0\r\nSet-Cookie: a=b\r\nX-Frame-Options: none\r\nx.pomerium.claim.email: root\r\n\r\n",
@@ -89,11 +94,40 @@ fn http_1_to_http_1() {
     let (answer, text) = over_http1(&vallum, "TE: trailers\r\n");
     assert_eq!((answer.status, answer.text().as_str()), (200, "hi"));
     assert_eq!(section(&text), ["x-sum: 42", "grpc-status: 0"]);
-    let (answer, text) = over_http1(&vallum, "");
-    assert_eq!((answer.status, section(&text)), (200, vec![]), "nobody asked for trailers");
+    for te in ["", "TE: gzip\r\n", "TE: trailer\r\n"] {
+        let (answer, _) = over_http1(&vallum, te);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "none asked for"), "{te:?}");
+    }
     let received = upstream.received_text();
     assert_eq!(section(&received), ["x-digest: abc"], "{received}");
     assert_eq!(upstream.complaints(), [""; 0]);
+}
+
+#[test]
+fn trailers_that_nobody_asked_for_end_here() {
+    let upstream =
+        Upstream::answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 42\r\n\r\n");
+    let (answer, text) = over_http1(&vallum(&upstream.url()), "");
+    assert_eq!((answer.status, section(&text)), (200, vec![]));
+}
+
+#[test]
+fn trailers_are_asked_for_on_our_own_account() {
+    let upstream = Upstream::echo();
+    let route = and(public_route(HOST, json!(upstream.url())), json!({"allow_upgrades": ["known"]}));
+    let vallum = Vallum::start(clear(json!([route])));
+    for (fields, expected) in [
+        ("TE: trailers\r\nConnection: TE, X-Hop\r\nX-Hop: 1\r\n", ["trailers", "te"]),
+        ("TE: Trailers, gzip;q=0.5\r\n", ["trailers", "te"]),
+        ("Connection: TE\r\n", ["", ""]),
+        ("TE: trailers\r\nConnection: upgrade\r\nUpgrade: unknown\r\n", ["trailers", "te"]),
+        // What becomes another protocol has no trailers.
+        ("TE: trailers\r\nConnection: upgrade\r\nUpgrade: known\r\n", ["", "upgrade"]),
+    ] {
+        assert_eq!(vallum.connect().ask(get(HOST, "/", fields)).status, 200);
+        let request = upstream.requests().pop().expect("a request");
+        assert_eq!(["te", "connection"].map(|name| request.header(name)), expected, "{fields:?}");
+    }
 }
 
 #[test]

@@ -6,17 +6,15 @@ use ::http::uri::{Authority, PathAndQuery, Scheme};
 use ::http::{HeaderMap, Method, Request, Uri};
 
 /// Fields of one connection, for which HTTP/2 has no place (RFC 9113 section 8.2.2), a route's own included.
-const OF_CONNECTIONS: [&str; 6] =
-    ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
+const OF_CONNECTIONS: [&str; 5] = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
 /// The request cannot be said in HTTP/2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request cannot be sent over HTTP/2: {0}")]
 pub struct Unsendable(&'static str);
 
-/// The head in `text`, a whole head of HTTP/1.1 of our own making. `takes_trailers`: the client said so, which gRPC
-/// servers insist on (RFC 9113 section 8.2.2 lets no other `TE` pass).
-pub fn request(text: &[u8], secure: bool, takes_trailers: bool) -> Result<Request<()>, Unsendable> {
+/// The head in `text`, a whole head of HTTP/1.1 of our own making.
+pub fn request(text: &[u8], secure: bool) -> Result<Request<()>, Unsendable> {
     let mut room = vec![httparse::EMPTY_HEADER; memchr::memchr_iter(b'\n', text).count()];
     let mut parsed = httparse::Request::new(&mut room);
     let (Ok(_), Some(method), Some(target)) = (parsed.parse(text), parsed.method, parsed.path) else {
@@ -28,13 +26,10 @@ pub fn request(text: &[u8], secure: bool, takes_trailers: bool) -> Result<Reques
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| Unsendable("a field's name"))?;
         if name == HOST {
             authority = Some(Authority::try_from(header.value).map_err(|_| Unsendable("its host"))?);
-        } else if !OF_CONNECTIONS.contains(&name.as_str()) {
+        } else if passes(&name, header.value) {
             let value = HeaderValue::from_bytes(header.value).map_err(|_| Unsendable("a field's value"))?;
             fields.try_append(name, value).map_err(|_| Unsendable("too many fields"))?;
         }
-    }
-    if takes_trailers {
-        fields.insert(TE, HeaderValue::from_static("trailers"));
     }
     let mut parts = ::http::uri::Parts::default();
     parts.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
@@ -47,13 +42,20 @@ pub fn request(text: &[u8], secure: bool, takes_trailers: bool) -> Result<Reques
     Ok(request)
 }
 
+/// Whether HTTP/2 has a place for the field. Of `TE` it has one for `trailers` alone (RFC 9113 section 8.2.2), which gRPC
+/// servers insist on.
+fn passes(name: &HeaderName, value: &[u8]) -> bool {
+    if name == TE { value.eq_ignore_ascii_case(b"trailers") } else { !OF_CONNECTIONS.contains(&name.as_str()) }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn a_head_is_said_in_http_2() {
         let text = b"POST /a?b=c HTTP/1.1\r\nhost: x.test:81\r\ncontent-type: application/grpc\r\nX-A: 1\r\nx-a: 2\r\n\
-            content-length: 3\r\ntransfer-encoding: chunked\r\nconnection: upgrade\r\nupgrade: y\r\nKeep-Alive: 5\r\n\r\n";
-        let request = super::request(text, false, true).unwrap();
+            content-length: 3\r\ntransfer-encoding: chunked\r\nconnection: te\r\nupgrade: y\r\nKeep-Alive: 5\r\n\
+            te: gzip\r\nte: trailers\r\n\r\n";
+        let request = super::request(text, false).unwrap();
         assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("POST", "http://x.test:81/a?b=c"));
         let fields: Vec<_> = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let expected: [(&str, &[u8]); 5] = [
@@ -64,7 +66,7 @@ mod tests {
             ("te", b"trailers"),
         ];
         assert_eq!(fields, expected);
-        let star = super::request(b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n", true, false).unwrap();
+        let star = super::request(b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n", true).unwrap();
         assert_eq!((star.uri().path(), star.uri().scheme_str()), ("*", Some("https")));
         assert!(star.headers().is_empty());
     }
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn what_http_2_cannot_say_is_refused() {
         for text in ["GET / HTTP/1.1\r\nhost: a b\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET /\r\n", ""] {
-            assert!(super::request(text.as_bytes(), false, false).is_err(), "{text:?}");
+            assert!(super::request(text.as_bytes(), false).is_err(), "{text:?}");
         }
     }
 }
