@@ -53,6 +53,10 @@ pub enum Failure {
     /// The route's rewriting would make something of this request that must not be sent on.
     Rewrite(&'static str),
     UpgradeRefused,
+    /// A WebSocket is asked for without a key that could be answered.
+    WebSocketKey,
+    /// The endpoint speaks HTTP/2 and takes no WebSockets there.
+    NoWebSocket,
     /// An extended CONNECT asks for a protocol other than `websocket`.
     ProtocolUnknown,
     /// The control plane did not answer in time.
@@ -157,6 +161,18 @@ impl Failure {
             F::Denied { status, .. } => (*status, Source::AuthDeny, "denied", denial(*status).into()),
             F::Rewrite(what) => (400, Source::BadRequest, "rewrite", (*what).into()),
             F::UpgradeRefused => (403, Source::BadRequest, "upgrade_refused", "this route allows no WebSocket".into()),
+            F::WebSocketKey => (
+                400,
+                Source::BadRequest,
+                "websocket_key",
+                "a WebSocket is asked for with one Sec-WebSocket-Key, 16 bytes in base64".into(),
+            ),
+            F::NoWebSocket => (
+                502,
+                Source::UpstreamProtocol,
+                "upstream_websocket",
+                "the service behind this route speaks HTTP/2 and takes no WebSocket over it (RFC 8441)".into(),
+            ),
             F::ProtocolUnknown => {
                 (501, Source::BadRequest, "protocol", "no protocol but websocket is served on a stream".into())
             }

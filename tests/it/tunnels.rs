@@ -48,21 +48,23 @@ fn open(vallum: &Vallum, protocol: &str) -> Wire {
 
 #[test]
 fn what_a_websocket_says_is_the_same_with_and_without_us() {
-    let server = WebSocketEcho::start();
-    let vallum = Vallum::start(json!({"routes": [route(&format!("http://{}", server.address))]}));
+    let (server, over_http2) = (WebSocketEcho::start(), WebSocketEcho::over_http2());
     let direct = try_websocket("direct", server.address, HOST);
     assert!(direct.len() > 70, "{} cases", direct.len());
     for (name, outcome) in &direct {
         let outcome = outcome.as_str().expect("a text");
         assert!(outcome.starts_with("permessage-deflate") && outcome.ends_with(" end"), "{name}: {outcome}");
     }
-    for way in ["http1", "http2"] {
-        let through = try_websocket(way, vallum.address, HOST);
-        for (name, outcome) in &direct {
-            assert_eq!(through.get(name), Some(outcome), "{way}: {name}");
+    for to in [format!("http://{}", server.address), format!("h2c://{}", over_http2.address)] {
+        let vallum = Vallum::start(json!({"routes": [route(&to)]}));
+        for way in ["http1", "http2"] {
+            let through = try_websocket(way, vallum.address, HOST);
+            for (name, outcome) in &direct {
+                assert_eq!(through.get(name), Some(outcome), "{way} to {to}: {name}");
+            }
         }
+        assert_eq!(vallum.panics(), [""; 0]);
     }
-    assert_eq!(vallum.panics(), [""; 0]);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 // WebSocket cases in exact frames (RFC 6455, RFC 7692), against an echo server of the library `ws`.
 //   node websocket.mjs serve                     prints {"port"} and echoes until its input ends
+//   node websocket.mjs serve-http2               the same over HTTP/2 in clear text (RFC 8441)
 //   node websocket.mjs try WAY PORT HOST         WAY: direct, http1 or http2; prints REPORT {case: outcome}
 import { createHash, randomBytes } from 'node:crypto';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
+import { Duplex } from 'node:stream';
 import { deflateRawSync, constants } from 'node:zlib';
 import { WebSocketServer } from 'ws';
 
@@ -12,14 +14,74 @@ const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10];
 const DEFLATE = 'permessage-deflate; client_no_context_takeover; server_no_context_takeover';
 const PATIENCE_MS = 10_000;
 
-function serve() {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: { threshold: 0 } });
-  server.on('connection', (socket) => {
-    socket.on('message', (data, binary) => socket.send(data, { binary, compress: binary || data.length > 0 }));
-    socket.on('error', () => {});
-  });
+const perMessageDeflate = { threshold: 0 };
+
+function echo(socket) {
+  socket.on('message', (data, binary) => socket.send(data, { binary, compress: binary || data.length > 0 }));
+  socket.on('error', () => {});
+}
+
+function tell(server) {
   server.on('listening', () => console.log(JSON.stringify({ port: server.address().port })));
   process.stdin.resume().on('end', () => process.exit(0));
+}
+
+function serve() {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate });
+  server.on('connection', echo);
+  tell(server);
+}
+
+// `ws` knows HTTP/1.1 alone: what it writes first, the head of its answer, becomes that of the stream.
+class Stream extends Duplex {
+  constructor(stream) {
+    super({ allowHalfOpen: true });
+    this.stream = stream;
+    stream.on('data', (bytes) => this.push(bytes) || stream.pause());
+    stream.on('end', () => this.push(null));
+    stream.on('error', (error) => this.destroy(error));
+    stream.on('close', () => this.destroy());
+  }
+
+  _read() {
+    this.stream.resume();
+  }
+
+  _write(bytes, _encoding, done) {
+    if (this.stream.headersSent) return this.stream.write(bytes, done);
+    const [status, ...lines] = bytes.toString().trimEnd().split('\r\n');
+    const headers = { ':status': status.includes(' 101 ') ? 200 : Number(status.split(' ')[1]) };
+    for (const line of lines) {
+      const [name, value] = line.toLowerCase().split(': ');
+      if (name.startsWith('sec-websocket-') && name !== 'sec-websocket-accept') headers[name] = value;
+    }
+    this.stream.respond(headers);
+    done();
+  }
+
+  _final(done) {
+    this.stream.end(done);
+  }
+
+  _destroy(error, done) {
+    this.stream.close(error ? http2.constants.NGHTTP2_CANCEL : http2.constants.NGHTTP2_NO_ERROR);
+    done(error);
+  }
+}
+
+function serveHttp2() {
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate });
+  const server = http2.createServer({ settings: { enableConnectProtocol: true } });
+  server.on('stream', (stream, headers) => {
+    if (headers[':method'] !== 'CONNECT' || headers[':protocol'] !== 'websocket') {
+      return stream.respond({ ':status': 400 }, { endStream: true });
+    }
+    const key = randomBytes(16).toString('base64');
+    const asked = { ...headers, connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-key': key };
+    sockets.handleUpgrade({ method: 'GET', url: headers[':path'], headers: asked }, new Stream(stream), Buffer.alloc(0), echo);
+  });
+  server.listen(0, '127.0.0.1');
+  tell(server);
 }
 
 // A frame of a client: masked, whole unless `fin` says otherwise.
@@ -166,4 +228,5 @@ async function tryAll(way, port, host) {
 
 const [mode, way, port, host] = process.argv.slice(2);
 if (mode === 'serve') serve();
+else if (mode === 'serve-http2') serveHttp2();
 else await tryAll(way, Number(port), host);

@@ -232,7 +232,7 @@ pub(super) async fn finish(
     let Answered { response, mut out, close } = answered;
     if response.status == 101 {
         exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
-        return Ok(Box::pin(tunnel::run(job.worker, client, exchange, upstream, out)).await);
+        return Ok(Box::pin(tunnel::run(job.worker, client, exchange, tunnel::Upstream::H1(upstream), out)).await);
     }
     job.answer_begins(&client.back(), &response, &upstream.deadline);
     let timeouts = &exchange.plan.timeouts;

@@ -11,13 +11,18 @@ use crate::edge::codec::{Back, Client, HeadSink};
 use crate::edge::exchange::Exchange;
 use crate::edge::failure::Failure;
 use crate::edge::flow::{self, Cut, Sink, Source};
-use crate::edge::limits;
 use crate::edge::race::{First, first};
 use crate::edge::upstream::h2::{self, Answering, Log, Lost, Place, Receiving, Sending};
 use crate::edge::upstream::request;
 use crate::edge::upstream::response::{self, Response};
+use crate::edge::{limits, tunnel};
 use crate::http::framing::BodyLength;
 use crate::http::page::is_grpc;
+use crate::net::timer;
+use crate::telemetry::access_log;
+
+/// The status of a connection or stream that became something else.
+const SWITCHED: u16 = 101;
 
 /// Where the request's body comes from.
 enum Body<'a> {
@@ -35,7 +40,18 @@ struct Relayed {
     close: bool,
 }
 
-/// Why there is none.
+/// What became of a request.
+enum Outcome {
+    Relayed(Relayed),
+    /// The WebSocket that was asked for is open; its head is in `out`, not sent yet, for a client of HTTP/1.1.
+    Opened {
+        sending: Sending,
+        receiving: Receiving,
+        out: Vec<u8>,
+    },
+}
+
+/// Why there is no answer.
 enum Loss {
     Lost(Lost),
     Failed(Failure),
@@ -58,7 +74,12 @@ pub(super) async fn attempt(
 ) -> Result<After, Attempt> {
     let log = RefCell::default();
     match exchange_on(job, client, exchange, &place, sent.as_deref(), &log).await {
-        Ok(relayed) => Ok(settle(client, exchange, relayed)),
+        Ok(Outcome::Relayed(relayed)) => Ok(settle(client, exchange, relayed)),
+        Ok(Outcome::Opened { sending, receiving, out }) => {
+            exchange.answered(SWITCHED, access_log::Source::Upstream, "via_upstream");
+            let upstream = tunnel::Upstream::H2 { place: &place, receiving, sending };
+            Ok(Box::pin(tunnel::run(job.worker, client, exchange, upstream, out)).await)
+        }
         Err(Loss::Failed(failure)) => {
             if matches!(failure, Failure::UpstreamTimeout) {
                 place.suspect(job.worker.clock.now_ms());
@@ -100,11 +121,15 @@ async fn exchange_on(
     place: &Place,
     sent: Option<&Log>,
     log: &RefCell<Log>,
-) -> Result<Relayed, Loss> {
+) -> Result<Outcome, Loss> {
+    let is_websocket = exchange.normal.upgrade.is_some();
+    if is_websocket {
+        Box::pin(await_settings(exchange, place)).await?;
+    }
     let head = head(job, exchange, place)?;
     let incoming = Incoming::new(exchange.normal.body);
     let has_body = !incoming.is_ended();
-    let (mut answering, mut sending) = place.send(head, !has_body).map_err(Loss::Lost)?;
+    let (mut answering, mut sending) = place.send(head, !has_body && !is_websocket).map_err(Loss::Lost)?;
     if has_body && std::mem::take(&mut exchange.normal.expects_continue) {
         client.invite().await?;
     }
@@ -122,14 +147,31 @@ async fn exchange_on(
         Some(sent) => Body::Again(sent),
         None => Body::Client(source),
     };
-    let mut uploading = pin!(talk.send(body, &mut sending, log));
     let mut out = job.worker.buffers.take();
-    let (response, mut receiving) = talk.begin(uploading.as_mut(), &mut answering, &back, &mut out).await?;
-    log.borrow_mut().forget();
-    let close = talk.closes();
-    let (result, size) = talk.pour(uploading, back, &response, &mut receiving, &mut out).await;
-    job.worker.buffers.give(out);
-    Ok(Relayed { response, result, size, close })
+    let receiving = {
+        let mut uploading = pin!(talk.send(body, &mut sending, log));
+        let (response, mut receiving) = talk.begin(uploading.as_mut(), &mut answering, &back, &mut out).await?;
+        log.borrow_mut().forget();
+        if response.status != SWITCHED {
+            // After a refused WebSocket nobody can say whose protocol the next bytes speak.
+            let close = talk.closes() || is_websocket;
+            let (result, size) = talk.pour(uploading, back, &response, &mut receiving, &mut out).await;
+            job.worker.buffers.give(out);
+            return Ok(Outcome::Relayed(Relayed { response, result, size, close }));
+        }
+        receiving
+    };
+    Ok(Outcome::Opened { sending, receiving, out })
+}
+
+/// A WebSocket may be asked for only once the endpoint has said that it takes any (RFC 8441 section 3).
+async fn await_settings(exchange: &Exchange, place: &Place) -> Result<(), Loss> {
+    match timer::timeout(exchange.plan.timeouts.connect, place.takes_websockets()).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(Failure::NoWebSocket.into()),
+        Ok(Err(lost)) => Err(Loss::Lost(lost)),
+        Err(_) => Err(Failure::UpstreamTimeout.into()),
+    }
 }
 
 /// How far the request's body is.
@@ -209,7 +251,8 @@ impl Talk<'_> {
         };
         let ended = stream.is_end_stream();
         let response = response::of_stream(self.exchange, self.job.route, &parts, ended, self.closes(), head)?;
-        let receiving = self.place.receive(stream, ended || response.body == BodyLength::None);
+        let receiving =
+            self.place.receive(stream, ended || (response.body == BodyLength::None && response.status != SWITCHED));
         Ok((response, receiving))
     }
 
@@ -265,7 +308,7 @@ impl Talk<'_> {
 fn head(job: &Job<'_>, exchange: &mut Exchange, place: &Place) -> Result<::http::Request<()>, Failure> {
     let mut text = job.worker.buffers.take();
     request::write_head(exchange, job.route, job.rewritten, &place.endpoint, job.vouched, &mut text);
-    let head = h2::request(&text, job.cluster.tls.is_some());
+    let head = h2::request(&text, job.cluster.tls.is_some(), exchange.normal.upgrade.is_some());
     job.worker.buffers.give(text);
     head.map_err(|error| {
         tracing::info!(route = &*job.route.name, error = %error, "request refused");

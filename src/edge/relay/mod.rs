@@ -20,6 +20,7 @@ use super::rewrite::{self, Rewritten};
 use super::trailers::Allowed;
 use super::upstream::response::Response;
 use super::upstream::{Opened, connect};
+use super::websocket::handshake;
 use super::worker::Worker;
 use super::{limits, vouch};
 use crate::http::framing::BodyLength;
@@ -158,10 +159,14 @@ fn check_upgrade(exchange: &mut Exchange, route: &Route, cluster: &Cluster) -> R
         Some(Upgrade::Other(name)) if !route.upgrades.allows(exchange.head.bytes(name)) => {
             exchange.normal.upgrade = None;
         }
-        // HTTP/2 has no Upgrade (RFC 9113 section 8.6).
-        Some(_) if cluster.protocol == Protocol::Http2 => return Err(Failure::UpgradeRefused),
+        // HTTP/2 has no Upgrade (RFC 9113 section 8.6), but another way to a WebSocket (RFC 8441).
+        Some(Upgrade::Other(_)) if cluster.protocol == Protocol::Http2 => return Err(Failure::UpgradeRefused),
         Some(_) if !matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0)) => {
             return Err(Failure::Body("a request to upgrade has a body"));
+        }
+        // It will be ours to answer. A client of HTTP/2 has none.
+        Some(Upgrade::WebSocket) if cluster.protocol == Protocol::Http2 && exchange.websocket_key.is_none() => {
+            handshake::key_in(exchange.head.pairs()).ok_or(Failure::WebSocketKey)?;
         }
         _ => {}
     }

@@ -1,12 +1,15 @@
-//! The ends of a tunnel: a socket, clear or over TLS, or a stream of HTTP/2. An orderly end of the one is an orderly end
+//! The ends of a tunnel: a socket, clear or over TLS, or a stream of HTTP/2, a client's or an upstream's. An orderly end of the one is an orderly end
 //! of the other (FIN, END_STREAM), and so is a broken one (RST_STREAM with CANCEL; RFC 8441 section 5).
 
 use std::io;
 use std::time::Duration;
 
+use crate::edge::body::Outgoing;
 use crate::edge::codec::{Client, mux};
 use crate::edge::deadline::Deadline;
 use crate::edge::flow;
+use crate::edge::upstream::Connection;
+use crate::edge::upstream::h2::{Place, Receiving, Sending};
 use crate::edge::wire::{READ_BYTES, Reader, Writer};
 use crate::edge::worker::Worker;
 
@@ -14,12 +17,45 @@ use crate::edge::worker::Worker;
 pub enum Inlet<'t> {
     Wire(&'t mut Reader),
     Stream(&'t mux::Stream),
+    Upstream(&'t mut Receiving),
 }
 
 /// Where bytes go.
 pub enum Outlet<'t> {
     Wire { writer: &'t mut Writer, deadline: &'t Deadline, worker: &'t Worker, write_timeout: Duration },
     Stream { stream: &'t mux::Stream, write_timeout: Duration },
+    Upstream { sending: &'t mut Sending, write_timeout: Duration },
+}
+
+/// What a client is joined to.
+pub enum Upstream<'u> {
+    H1(Box<Connection>),
+    /// A stream of the connection on which `place` is.
+    H2 {
+        place: &'u Place,
+        receiving: Receiving,
+        sending: Sending,
+    },
+}
+
+impl Upstream<'_> {
+    /// Both ends, and what was read from it before. It need not answer in time any more.
+    pub fn ends<'t>(&'t mut self, worker: &'t Worker, write_timeout: Duration) -> (Inlet<'t>, Outlet<'t>, Vec<u8>) {
+        match self {
+            Upstream::H1(connection) => {
+                let Connection { reader, writer, deadline, inbox, .. } = &mut **connection;
+                deadline.clear_read();
+                deadline.clear_total();
+                let outlet = Outlet::Wire { writer, deadline, worker, write_timeout };
+                (Inlet::Wire(reader), outlet, std::mem::take(inbox))
+            }
+            Upstream::H2 { place, receiving, sending } => {
+                place.deadline.clear_read();
+                place.deadline.clear_total();
+                (Inlet::Upstream(receiving), Outlet::Upstream { sending, write_timeout }, Vec::new())
+            }
+        }
+    }
 }
 
 /// Both ends of a client, and what was read from it before.
@@ -50,6 +86,11 @@ impl Inlet<'_> {
                 Ok((count, _ended)) => Ok(count > 0),
                 Err(_) => Err(io::ErrorKind::ConnectionReset.into()),
             },
+            Inlet::Upstream(receiving) if receiving.is_ended() => Ok(false),
+            Inlet::Upstream(receiving) => match receiving.fill().await {
+                Ok(_) => Ok(receiving.take(Outgoing::Plain, bytes).0 > 0),
+                Err(_) => Err(io::ErrorKind::ConnectionReset.into()),
+            },
         }
     }
 }
@@ -71,6 +112,10 @@ impl Outlet<'_> {
                 let result = flow::write_stream(stream, *write_timeout, bytes, false).await;
                 result.map_err(|_| io::ErrorKind::ConnectionReset.into())
             }
+            Outlet::Upstream { sending, write_timeout } => {
+                let result = sending.pass(*write_timeout, bytes).await;
+                result.map_err(|_| io::ErrorKind::ConnectionReset.into())
+            }
         }
     }
 
@@ -83,14 +128,16 @@ impl Outlet<'_> {
                 deadline.clear_write();
             }
             Outlet::Stream { stream, .. } => drop(stream.try_write(&[], true)),
+            Outlet::Upstream { sending, .. } => sending.end(),
         }
     }
 
     /// Breaks off, in both directions.
-    pub fn cut(&self) {
+    pub fn cut(&mut self) {
         match self {
             Outlet::Wire { deadline, .. } => deadline.control().shutdown(),
             Outlet::Stream { stream, .. } => stream.cancel(),
+            Outlet::Upstream { sending, .. } => sending.cancel(),
         }
     }
 }

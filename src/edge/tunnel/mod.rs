@@ -17,10 +17,10 @@ use super::codec::h1::After;
 use super::exchange::{Exchange, Upgrade};
 use super::race::{First, first};
 use super::session::{Known, still_good};
-use super::upstream::Connection;
 use super::websocket::frames::{self, Frames, GOING_AWAY, POLICY_VIOLATION};
 use super::worker::Worker;
 use crate::net::timer;
+pub use ends::Upstream;
 use ends::{Inlet, Outlet};
 
 /// How often a tunnel looks whether its session was revoked or has ended.
@@ -123,22 +123,17 @@ pub async fn run(
     worker: &Worker,
     client: &mut Client<'_>,
     exchange: &mut Exchange,
-    mut upstream: Box<Connection>,
+    mut upstream: Upstream<'_>,
     mut out: Vec<u8>,
 ) -> After {
     let write_timeout = exchange.plan.timeouts.write;
     // The tunnel reads all the time, so it needs nobody to look whether the client is there.
     let is_gone = client.answer_over();
-    upstream.deadline.clear_read();
-    upstream.deadline.clear_total();
-    let early = std::mem::take(&mut upstream.inbox);
     let (from_client, mut to_client, first_bytes) = ends::of_client(client, worker, write_timeout);
     if is_gone || to_client.write(&mut out).await.is_err() {
         return After::Abort;
     }
-    let from_upstream = Inlet::Wire(&mut upstream.reader);
-    let to_upstream =
-        Outlet::Wire { writer: &mut upstream.writer, deadline: &upstream.deadline, worker, write_timeout };
+    let (from_upstream, to_upstream, early) = upstream.ends(worker, write_timeout);
     let route = exchange.route_index;
     exchange.cells.stream_opened(route);
     let tunnel = Tunnel {

@@ -8,6 +8,7 @@ use crate::edge::exchange::Exchange;
 use crate::edge::rewrite::{self, Rewritten};
 use crate::edge::session::own_credentials;
 use crate::edge::trailers::takes_trailers;
+use crate::edge::websocket::handshake::KEY;
 use crate::http::cookie;
 use crate::http::fields::{self, FieldKind};
 use crate::http::framing::BodyLength;
@@ -21,8 +22,6 @@ use crate::plan::route::rewrite::HostRewrite;
 const ADDRESS_BYTES: usize = 48;
 /// Between two addresses of X-Forwarded-For.
 const SEPARATOR: &str = ", ";
-/// Means nothing in HTTP/2, where it is ours to send (RFC 8441 section 5).
-const KEY: &[u8] = b"sec-websocket-key";
 
 /// Appends the request head to `out` and notes the X-Forwarded-For that it carries.
 pub fn write_head(
@@ -73,7 +72,7 @@ pub fn write_head(
         out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
     }
     if let Some(key) = &exchange.websocket_key {
-        line(out, KEY, key.as_bytes());
+        line(out, KEY.as_bytes(), key.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -172,7 +171,7 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
         }
         K::Authorization if own_credentials(value).is_some() => {}
         K::Authorization => line(out, name, value),
-        _ if exchange.websocket_key.is_some() && name.eq_ignore_ascii_case(KEY) => {}
+        _ if exchange.websocket_key.is_some() && fields::is_named(name, KEY.as_bytes()) => {}
         _ if nominated.holds(name) => {}
         _ => line(out, name, value),
     }

@@ -8,6 +8,7 @@ use crate::edge::codec::mux::Stream;
 use crate::edge::exchange::Exchange;
 use crate::edge::failure::Failure;
 use crate::edge::respond::INTERCEPTED;
+use crate::edge::websocket::handshake::{self, ACCEPT};
 use crate::http::cookie;
 use crate::http::fields::{self, FieldKind};
 use crate::http::framing::{self, BodyLength};
@@ -17,8 +18,6 @@ use crate::plan::route::Route;
 
 /// Fields for which there is room without asking the allocator.
 const FIELDS_USUAL: usize = 64;
-/// Answers a key that was ours, when the client speaks HTTP/2 (RFC 8441 section 5).
-const ACCEPT: &str = "sec-websocket-accept";
 
 /// What the head of a final response says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +110,7 @@ fn translate(
         .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
     let said = Said::of(response.headers);
     let keep_alive = version == 1 && body != BodyLength::UntilClose && !said.close;
-    let answer = Answer { exchange, route, headers: response.headers, said, status, body };
+    let answer = Answer { exchange, route, headers: response.headers, said, status, body, accept: None };
     match head {
         HeadSink::H1(out) => answer.write(close, out),
         HeadSink::H2(stream) => answer.send(stream)?,
@@ -146,6 +145,9 @@ pub fn of_stream(
     if !(200..=599).contains(&status) {
         return Err(Failure::UpstreamProtocol("the status is out of range"));
     }
+    // A success opens the WebSocket that was asked for (RFC 8441 section 5), as 101 does in HTTP/1.1.
+    let opens = exchange.upgrade_name().is_some() && parts.status.is_success();
+    let status = if opens { 101 } else { status };
     if parts.headers.len() > FIELDS_MAX {
         return Err(Failure::UpstreamProtocol("the response head has too many fields"));
     }
@@ -164,7 +166,9 @@ pub fn of_stream(
         (stated, false, _) => stated,
     };
     let said = Said::of(&headers);
-    let answer = Answer { exchange, route, headers: &headers, said, status, body };
+    let key = if opens && matches!(head, HeadSink::H1(_)) { handshake::key_in(exchange.head.pairs()) } else { None };
+    let accept = key.map(handshake::answer);
+    let answer = Answer { exchange, route, headers: &headers, said, status, body, accept };
     match head {
         HeadSink::H1(out) => answer.write(close, out),
         HeadSink::H2(stream) => answer.send(stream)?,
@@ -237,6 +241,8 @@ struct Answer<'r> {
     said: Said,
     status: u16,
     body: BodyLength,
+    /// Answers the client's key, where the upstream was not told it.
+    accept: Option<String>,
 }
 
 impl<'r> Answer<'r> {
@@ -248,6 +254,9 @@ impl<'r> Answer<'r> {
         }
         for (name, value) in &self.route.response_headers {
             line(out, name.as_bytes(), value.as_bytes());
+        }
+        if let Some(accept) = &self.accept {
+            line(out, ACCEPT.as_bytes(), accept.as_bytes());
         }
         let upgrade = self.exchange.upgrade_name().filter(|_| self.status == 101);
         write_framing(upgrade, self.body, close, out);
@@ -299,6 +308,7 @@ impl<'r> Answer<'r> {
             // Who may sign somebody in, as themselves or as another, are we.
             Some(FieldKind::SetCookie) => cookie::sets_ours(header.value, &self.exchange.plan.identity.cookie.name),
             _ if fields::is_named(name, INTERCEPTED.as_bytes()) => true,
+            _ if self.accept.is_some() && fields::is_named(name, ACCEPT.as_bytes()) => true,
             _ => self.said.nominates && is_nominated(self.headers, name),
         };
         !ends_here && !self.route.response_headers.iter().any(|(set, _)| name.eq_ignore_ascii_case(set.as_bytes()))

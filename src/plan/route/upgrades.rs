@@ -24,6 +24,11 @@ impl Upgrades {
         self.0.is_empty()
     }
 
+    /// Whether there are others than WebSockets among them.
+    pub fn allows_others(&self) -> bool {
+        self.0.iter().any(|name| &**name != WEBSOCKET)
+    }
+
     pub fn allows_websocket(&self) -> bool {
         self.allows(WEBSOCKET.as_bytes())
     }
@@ -47,6 +52,7 @@ mod tests {
         ] {
             assert_eq!(upgrades.allows(protocol.as_bytes()), allowed, "{protocol}");
         }
+        assert!(upgrades.allows_others() && !Upgrades::new(["WebSocket"]).allows_others());
         assert!(upgrades.allows_websocket() && !Upgrades::default().allows_websocket());
     }
 }

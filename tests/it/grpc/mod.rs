@@ -6,6 +6,7 @@ mod raw;
 mod silence;
 mod trailers;
 mod upstreams;
+mod websocket;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};

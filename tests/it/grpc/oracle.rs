@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use h2::ext::Protocol;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -14,7 +15,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
 
 /// Answers with what it received, by path: `/together/N` waits until N requests are there; `/refuse` refuses the first
-/// stream of each path; anything else answers at once. Trailers follow each answer.
+/// stream of each path; anything else answers at once. Trailers follow each answer. A WebSocket is opened, with what was
+/// asked in the field `x-asked`, and every byte of it sent back; but `/no` opens none.
 pub struct Oracle {
     pub address: SocketAddr,
     shared: Arc<Shared>,
@@ -77,6 +79,7 @@ impl Oracle {
 
 async fn serve(socket: TcpStream, streams: Option<u32>, number: usize, shared: Arc<Shared>) {
     let mut builder = Builder::new();
+    builder.enable_connect_protocol();
     if let Some(streams) = streams {
         builder.max_concurrent_streams(streams);
     }
@@ -102,6 +105,16 @@ async fn answer(
     if parts.uri.path() == "/refuse" && shared.refused.fetch_add(1, Ordering::SeqCst) == 0 {
         reply.send_reset(Reason::REFUSED_STREAM);
         return Ok(());
+    }
+    if let Some(protocol) = parts.extensions.get::<Protocol>() {
+        shared.requests.fetch_add(1, Ordering::SeqCst);
+        let described = json!({
+            "method": parts.method.as_str(),
+            "protocol": protocol.as_str(),
+            "uri": parts.uri.to_string(),
+            "fields": in_json(&parts.headers),
+        });
+        return websocket(parts.uri.path(), &described, body, reply).await;
     }
     let mut size = 0;
     while let Some(data) = body.data().await {
@@ -130,6 +143,32 @@ async fn answer(
         trailers.insert(*name, HeaderValue::from_static(value));
     }
     stream.send_trailers(trailers)
+}
+
+async fn websocket(
+    path: &str,
+    described: &Value,
+    mut body: RecvStream,
+    mut reply: SendResponse<Bytes>,
+) -> Result<(), h2::Error> {
+    if path == "/no" {
+        let response = Response::builder().status(403).header("content-length", "2").body(()).unwrap();
+        return reply.send_response(response, false)?.send_data(Bytes::from_static(b"no"), true);
+    }
+    let response = Response::builder().header("x-asked", described.to_string());
+    let response = response.header("sec-websocket-protocol", "chat").header("sec-websocket-accept", "none");
+    let mut stream = reply.send_response(response.body(()).unwrap(), false)?;
+    while let Some(data) = body.data().await {
+        let mut data = data?;
+        body.flow_control().release_capacity(data.len())?;
+        while !data.is_empty() {
+            stream.reserve_capacity(data.len());
+            let Some(room) = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await else { return Ok(()) };
+            let room = room?.min(data.len());
+            stream.send_data(data.split_to(room), false)?;
+        }
+    }
+    stream.send_data(Bytes::new(), true)
 }
 
 /// What follows each answer: of these the first two may pass.

@@ -25,13 +25,25 @@ pub fn url(upstream: &Upstream) -> String {
 
 /// An upstream whose `handler` runs for each connection, which closes when it returns.
 pub fn upstream(handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static) -> Upstream {
+    upstream_of(b"", handler)
+}
+
+/// As [`upstream`], which takes WebSockets (RFC 8441).
+pub fn taking_websockets(handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static) -> Upstream {
+    upstream_of(&[0, 8, 0, 0, 0, 1], handler)
+}
+
+fn upstream_of(
+    settings: &'static [u8],
+    handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static,
+) -> Upstream {
     Upstream::with(move |served| {
         let number = served.number;
         if served.take(PREFACE.len())? != PREFACE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "no preface"));
         }
         let mut peer = Peer { served, number };
-        peer.send(frame(SETTINGS, 0, 0, b""))?;
+        peer.send(frame(SETTINGS, 0, 0, settings))?;
         handler(&mut peer)
     })
 }
@@ -46,6 +58,21 @@ impl Peer<'_> {
         self.until(|kind, flags| matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0)
     }
 
+    /// Reads until the head of a request has come; its stream.
+    pub fn head(&mut self) -> io::Result<Option<u32>> {
+        self.until(|kind, _| kind == HEADERS)
+    }
+
+    /// Reads a part of a body, and whether it is the last.
+    pub fn part(&mut self) -> io::Result<(Vec<u8>, bool)> {
+        loop {
+            let (kind, flags, _, payload) = self.frame()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            if kind == DATA {
+                return Ok((payload, flags & END_STREAM != 0));
+            }
+        }
+    }
+
     /// Reads until a stream is reset; which one.
     pub fn reset(&mut self) -> io::Result<Option<u32>> {
         self.until(|kind, _| kind == RST_STREAM)
@@ -57,24 +84,30 @@ impl Peer<'_> {
     }
 
     fn until(&mut self, found: impl Fn(u8, u8) -> bool) -> io::Result<Option<u32>> {
-        loop {
-            let head = match self.served.take(9) {
-                Ok(head) => head,
-                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-                Err(e) => return Err(e),
-            };
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-            let payload = self.served.take(length)?;
-            let (kind, flags) = (head[3], head[4]);
-            match kind {
-                SETTINGS if flags & ACK == 0 => self.send(frame(SETTINGS, ACK, 0, b""))?,
-                PING if flags & ACK == 0 => self.send(frame(PING, ACK, 0, &payload))?,
-                _ => {}
-            }
+        while let Some((kind, flags, id, _)) = self.frame()? {
             if found(kind, flags) {
-                return Ok(Some(u32::from_be_bytes([head[5], head[6], head[7], head[8]])));
+                return Ok(Some(id));
             }
         }
+        Ok(None)
+    }
+
+    /// The next frame: its kind, flags, stream and payload. What must be acknowledged is.
+    fn frame(&mut self) -> io::Result<Option<(u8, u8, u32, Vec<u8>)>> {
+        let head = match self.served.take(9) {
+            Ok(head) => head,
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let payload = self.served.take(length)?;
+        let (kind, flags) = (head[3], head[4]);
+        match kind {
+            SETTINGS if flags & ACK == 0 => self.send(frame(SETTINGS, ACK, 0, b""))?,
+            PING if flags & ACK == 0 => self.send(frame(PING, ACK, 0, &payload))?,
+            _ => {}
+        }
+        Ok(Some((kind, flags, u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload)))
     }
 
     pub fn fields(&mut self, id: u32, fields: &[(&str, &str)], end: bool) -> io::Result<()> {

@@ -172,19 +172,28 @@ pub fn browse(scene: &str, settings: Value) -> Value {
 /// An echo server of the library `ws`, by `tests/npm/websocket.mjs`.
 pub struct WebSocketEcho {
     pub address: SocketAddr,
-    _process: Process,
+    pub process: Process,
     _stdin: ChildStdin,
 }
 
 impl WebSocketEcho {
     pub fn start() -> WebSocketEcho {
+        WebSocketEcho::serving("serve")
+    }
+
+    /// Over HTTP/2 in clear text (RFC 8441).
+    pub fn over_http2() -> WebSocketEcho {
+        WebSocketEcho::serving("serve-http2")
+    }
+
+    fn serving(mode: &str) -> WebSocketEcho {
         let mut command = node("websocket.mjs");
-        let mut process = Process::start("the WebSocket server", command.arg("serve").stdin(Stdio::piped()));
+        let mut process = Process::start("the WebSocket server", command.arg(mode).stdin(Stdio::piped()));
         let port = process.wait_for_line("its port", |line| {
             u16::try_from(serde_json::from_str::<Value>(line).ok()?["port"].as_u64()?).ok()
         });
         let stdin = process.take_stdin();
-        WebSocketEcho { address: SocketAddr::from(([127, 0, 0, 1], port)), _process: process, _stdin: stdin }
+        WebSocketEcho { address: SocketAddr::from(([127, 0, 0, 1], port)), process, _stdin: stdin }
     }
 }
 

@@ -155,17 +155,20 @@ pub(super) fn cluster(
 ) -> Option<Cluster> {
     let To { targets, is_h2c, .. } = to;
     let tls = targets.iter().any(|t| t.tls);
-    // What is upgraded is upgraded from HTTP/1.1, so routes that allow it ask for nothing else (as in Pomerium).
+    // What is upgraded is upgraded from HTTP/1.1, so routes that allow it agree on nothing else over TLS (as in Pomerium): few
+    // servers that prefer HTTP/2 take WebSockets over it. In clear text nothing is agreed on; there RFC 8441 is the way.
     let protocol = match (is_h2c, tls && upgrades.is_empty()) {
         (true, _) => Protocol::Http2,
         (false, true) => Protocol::Negotiated,
         (false, false) => Protocol::Http1,
     };
-    if let Some(typed) = section.to.as_ref().filter(|_| is_h2c && !upgrades.is_empty()) {
-        let message =
-            format!("`{}`: h2c upstreams take no upgrades; a request that asks for one is refused", typed.path);
+    if let Some(typed) = section.to.as_ref().filter(|_| is_h2c && upgrades.allows_others()) {
+        let message = format!(
+            "`{}`: h2c upstreams take no upgrades but WebSockets; other requests to upgrade are refused",
+            typed.path
+        );
         desk.problems
-            .add(typed.warning(message).help("give WebSockets a route of their own, with an http:// upstream"));
+            .add(typed.warning(message).help("give what is upgraded a route of its own, with an http:// upstream"));
     }
     let (client, settings) = if tls {
         let (client, settings) = clients.config(&section.upstream, protocol == Protocol::Negotiated, desk)?;

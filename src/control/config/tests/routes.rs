@@ -210,10 +210,10 @@ fn the_scheme_and_upgrades_decide_what_is_spoken() {
     }
     let clear = cluster("to: h2c://named.example");
     assert_eq!((clear.targets[0].port, clear.targets[0].tls, clear.tls_key), (80, false, 0));
-    let text = route("to: h2c://10.0.0.1\nallow_websockets: true");
+    assert_eq!(warnings(&route("to: h2c://10.0.0.1\nallow_websockets: true")), [""; 0]);
     assert_eq!(
-        warnings(&text),
-        ["`routes[0].to`: h2c upstreams take no upgrades; a request that asks for one is refused"]
+        warnings(&route("to: h2c://10.0.0.1\nallow_spdy: true")),
+        ["`routes[0].to`: h2c upstreams take no upgrades but WebSockets; other requests to upgrade are refused"]
     );
 }
 

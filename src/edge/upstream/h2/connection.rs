@@ -1,6 +1,7 @@
 //! One connection of HTTP/2 to an endpoint, and the task that keeps it going.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use ::h2::{Ping, PingPong};
 use bytes::Bytes;
 
 use super::pipe::{End, Pipe};
-use super::place::Place;
+use super::place::{Lost, Place};
 use super::pulse::{Pulse, Step};
 use super::shared::Waiting;
 use super::{CONNECTION_WINDOW_BYTES, PLACES_MAX, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES};
@@ -55,6 +56,16 @@ impl Connection {
         }
         let most = if self.heard.get() { open.current_max_send_streams().min(PLACES_MAX) } else { 1 };
         most.saturating_sub(self.places.get())
+    }
+
+    /// Whether its endpoint takes extended CONNECTs, once it has said what it takes.
+    pub async fn takes_connect(&self) -> Result<bool, Lost> {
+        poll_fn(|cx| match self.sender.borrow().as_ref() {
+            Some(open) if self.heard.get() => Poll::Ready(Ok(open.is_extended_connect_protocol_enabled())),
+            Some(_) if self.waiting.register(cx) => Poll::Pending,
+            _ => Poll::Ready(Err(Lost::Unprocessed)),
+        })
+        .await
     }
 
     /// Whether it takes no more exchanges.

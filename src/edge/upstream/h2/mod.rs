@@ -10,11 +10,15 @@ mod head;
 mod pipe;
 mod place;
 mod pulse;
+mod receiving;
+mod sending;
 mod shared;
 
 pub use connection::first;
 pub use head::{Unsendable, request};
-pub use place::{Answering, Log, Lost, Place, Receiving, Sending};
+pub use place::{Answering, Lost, Place};
+pub use receiving::Receiving;
+pub use sending::{Log, Sending};
 pub use shared::{Shared, open};
 
 /// Most exchanges on one connection, however many its endpoint would take.

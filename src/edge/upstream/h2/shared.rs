@@ -44,7 +44,8 @@ impl Waiting {
         self.wakers.take().into_iter().for_each(Waker::wake);
     }
 
-    fn register(&self, cx: &Context<'_>) -> bool {
+    /// Whether there was room for one more who waits.
+    pub(super) fn register(&self, cx: &Context<'_>) -> bool {
         let mut wakers = self.wakers.borrow_mut();
         let has_room = wakers.len() < WAITING_MAX;
         if has_room {
