@@ -7,6 +7,8 @@ use crate::plan::route::Route;
 
 /// The name of the limit that `timeout_write` sets: each part of an answer, at most 64 KiB, must be taken within it.
 pub const WRITE_TIMEOUT: &str = "response_write_timeout";
+/// The name of the limit that `timeout_ping` sets.
+pub const PING_TIMEOUT: &str = "upstream_ping_timeout";
 
 /// The largest body that a request on this route may have, in bytes.
 pub fn body_max(route: &Route) -> u64 {

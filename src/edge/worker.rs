@@ -20,7 +20,7 @@ use super::tls::Tls;
 use super::upstream::h2::Shared;
 use super::upstream::pool::Pool;
 use super::vouch::Assertions;
-use super::{accept, drain};
+use super::{accept, drain, limits};
 use crate::link::EdgeDoor;
 use crate::link::feed::Cached;
 use crate::net::driver::{self, Driver};
@@ -191,11 +191,13 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         worker.clock.advance();
         let now_ms = worker.clock.now_ms();
         worker.deadlines.sweep(now_ms);
-        worker.plan();
+        let ping_ms = worker.plan().timeouts.ping.as_millis() as u64;
         worker.heed_revocations();
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
-            worker.shared.sweep(now_ms);
+            for _ in 0..worker.shared.sweep(now_ms, ping_ms) {
+                worker.cells.limit(limits::PING_TIMEOUT);
+            }
             worker.muxes.sweep();
             worker.deadlines.look_for_clients(now_ms);
             let counts = (worker.pool.open(), worker.pool.idle());

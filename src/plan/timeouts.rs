@@ -19,6 +19,9 @@ pub struct Timeouts {
     pub write: Duration,
     /// `timeout_idle`: a client connection between two requests.
     pub idle: Duration,
+    /// `timeout_ping` (ours): how long an endpoint of HTTP/2 may be silent while it owes answers before it is asked for a
+    /// sign of life, and how long it has to give one.
+    pub ping: Duration,
     /// TCP (and TLS) connect to an endpoint.
     pub connect: Duration,
     /// On SIGTERM: from the last accept to the end of the process.
@@ -33,6 +36,7 @@ impl Default for Timeouts {
             body_rate_min: 500,
             write: Duration::from_secs(30),
             idle: Duration::from_secs(300),
+            ping: Duration::from_secs(20),
             connect: Duration::from_secs(5),
             drain: Duration::from_secs(10),
         }

@@ -74,7 +74,7 @@ pub(super) async fn attempt(
                 Lost::Malformed | Lost::Interim => false,
             };
             if !may_repeat {
-                return Err(failure(lost).into());
+                return Err(failure(lost, &place).into());
             }
             if sent.is_none() && log.is_whole() {
                 *sent = Some(Box::new(log));
@@ -84,8 +84,9 @@ pub(super) async fn attempt(
     }
 }
 
-fn failure(lost: Lost) -> Failure {
+fn failure(lost: Lost, place: &Place) -> Failure {
     match lost {
+        Lost::Closed if place.is_dead() => Failure::UpstreamTimeout,
         Lost::Unprocessed | Lost::Closed => Failure::UpstreamClosed,
         Lost::Malformed => Failure::UpstreamProtocol("the frames of the response break HTTP/2"),
         Lost::Interim => Failure::UpstreamProtocol("too many interim responses"),
@@ -208,7 +209,7 @@ impl Talk<'_> {
         };
         let ended = stream.is_end_stream();
         let response = response::of_stream(self.exchange, self.job.route, &parts, ended, self.closes(), head)?;
-        let receiving = Receiving::new(stream, ended || response.body == BodyLength::None);
+        let receiving = self.place.receive(stream, ended || response.body == BodyLength::None);
         Ok((response, receiving))
     }
 
@@ -252,6 +253,10 @@ impl Talk<'_> {
                 },
             }
         };
+        let result = result.map_err(|cut| match cut {
+            Cut::Sender(_) if place.is_dead() => Cut::SenderLate,
+            cut => cut,
+        });
         (result, size)
     }
 }

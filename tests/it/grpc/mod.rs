@@ -3,6 +3,7 @@
 mod hostile;
 mod oracle;
 mod raw;
+mod silence;
 mod trailers;
 mod upstreams;
 

@@ -51,6 +51,11 @@ impl Peer<'_> {
         self.until(|kind, _| kind == RST_STREAM)
     }
 
+    /// Reads until a PING comes, and answers it.
+    pub fn ping(&mut self) -> io::Result<()> {
+        self.until(|kind, flags| kind == PING && flags & ACK == 0).map(drop)
+    }
+
     fn until(&mut self, found: impl Fn(u8, u8) -> bool) -> io::Result<Option<u32>> {
         loop {
             let head = match self.served.take(9) {

@@ -234,6 +234,7 @@ pub(super) fn timeouts(section: &Section) -> Timeouts {
         write: typed(&section.timeout_write, default.write),
         idle: typed(&section.timeout_idle, default.idle),
         head: typed(&section.timeout_head, default.head),
+        ping: typed(&section.timeout_ping, default.ping),
         body_rate_min: section.limits.body_rate.as_ref().map_or(default.body_rate_min, |typed| typed.value),
         ..default
     }

@@ -30,6 +30,7 @@ pub(in super::super) struct Listener {
     pub(in super::super) timeout_write: Opt<Duration>,
     pub(in super::super) timeout_idle: Opt<Duration>,
     pub(in super::super) timeout_head: Opt<Duration>,
+    pub(in super::super) timeout_ping: Opt<Duration>,
     pub(in super::super) limits: Limits,
     pub(in super::super) default_upstream_timeout: Opt<Duration>,
     pub(in super::super) normalize_path: Opt<bool>,
@@ -73,6 +74,7 @@ pub(super) fn read(section: &Section<'_>) -> Listener {
         timeout_write: section.duration("timeout_write"),
         timeout_idle: section.duration("timeout_idle"),
         timeout_head: section.duration("timeout_head"),
+        timeout_ping: section.duration("timeout_ping"),
         limits: Limits {
             connections: section.whole("max_connections", 0..=CONNECTIONS_MAX),
             connections_per_source: section.whole("max_connections_per_source", 0..=CONNECTIONS_MAX),

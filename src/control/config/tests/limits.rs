@@ -18,6 +18,8 @@ fn limits_have_defaults_and_zero_means_none() {
     let none = plan("max_connections: 0\nmax_connections_per_source: 0\n").limits;
     assert!(none.connections >= 10_000_000 && none.connections_per_source >= 10_000_000);
     assert_eq!(plan("timeout_head: 2s\n").timeouts.head, Duration::from_secs(2));
+    assert_eq!(plan("timeout_ping: 2s\n").timeouts.ping, Duration::from_secs(2));
+    assert!(plan("timeout_ping: 0\n").timeouts.ping > Duration::from_secs(3600), "never asked");
 }
 
 #[test]

@@ -7,10 +7,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use ::h2::client::{Builder, SendRequest};
+use ::h2::{Ping, PingPong};
 use bytes::Bytes;
 
 use super::pipe::{End, Pipe};
 use super::place::Place;
+use super::pulse::{Pulse, Step};
 use super::shared::Waiting;
 use super::{CONNECTION_WINDOW_BYTES, PLACES_MAX, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES};
 use crate::edge::deadline::Deadline;
@@ -31,8 +33,10 @@ pub struct Connection {
     served: Cell<u64>,
     /// The endpoint's SETTINGS have come. Before that nobody knows how many exchanges it takes.
     heard: Cell<bool>,
-    /// When anything was read last.
-    heard_ms: Cell<u64>,
+    pulse: Pulse,
+    pings: RefCell<Option<PingPong>>,
+    /// It was given up because nothing was heard from its endpoint.
+    is_dead: Cell<bool>,
     /// Since when it has had no exchange, as the table saw it; 0: it has one.
     pub idle_since_ms: Cell<u64>,
     pub waiting: Rc<Waiting>,
@@ -73,9 +77,40 @@ impl Connection {
         self.waiting.wake();
     }
 
-    /// Whether the endpoint has sent nothing since `at_ms`.
-    pub fn is_silent_since(&self, at_ms: u64) -> bool {
-        self.heard_ms.get() < at_ms
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Whether it was given up because nothing was heard from its endpoint.
+    pub fn is_dead(&self) -> bool {
+        self.is_dead.get()
+    }
+
+    /// Asks an endpoint that owes answers, and has been silent for `patience_ms`, for a sign of life. True when it has
+    /// given none for as long again: the connection ends, and its exchanges with it.
+    pub fn look_after(&self, now_ms: u64, patience_ms: u64) -> bool {
+        if self.places.get() == 0 || self.is_dead.get() {
+            return false;
+        }
+        match self.pulse.look(now_ms, patience_ms) {
+            Step::Nothing => {}
+            Step::Ping => self.ping(),
+            Step::GiveUp => {
+                self.is_dead.set(true);
+                self.retire();
+                self.deadline.fire();
+            }
+        }
+        self.is_dead.get()
+    }
+
+    fn ping(&self) {
+        let mut pings = self.pings.borrow_mut();
+        let Some(pings) = pings.as_mut() else { return };
+        // Only makes room for the next PING: that anything was read is sign enough.
+        let _ = pings.poll_pong(&mut Context::from_waker(Waker::noop()));
+        // It fails where one is on its way still, which will do, or where the connection has ended.
+        let _ = pings.send_ping(Ping::opaque());
     }
 
     pub fn sender(&self) -> Option<SendRequest<Bytes>> {
@@ -100,7 +135,7 @@ impl Connection {
 
     /// All that was read was understood.
     fn note_heard(&self, now_ms: u64) {
-        self.heard_ms.set(now_ms);
+        self.pulse.note_heard(now_ms);
         if !self.heard.replace(true) {
             self.waiting.wake();
         }
@@ -113,17 +148,20 @@ pub async fn first(call: &Call<'_>, raw: Raw) -> Result<Place, ConnectError> {
     let worker = call.worker;
     let early = !inbox.is_empty();
     let pipe = Pipe::new(inbox);
-    let (sender, driver) = builder().handshake(End(pipe.clone())).await.map_err(io::Error::other)?;
+    let (sender, mut driver) = builder().handshake(End(pipe.clone())).await.map_err(io::Error::other)?;
     let connection = Rc::new(Connection {
         sender: RefCell::new(Some(sender)),
         places: Cell::new(0),
         served: Cell::new(0),
         heard: Cell::new(false),
-        heard_ms: Cell::new(worker.clock.now_ms()),
+        pulse: Pulse::default(),
+        pings: RefCell::new(driver.ping_pong()),
+        is_dead: Cell::new(false),
         idle_since_ms: Cell::new(0),
         waiting: worker.shared.waiting(call.key),
         deadline: deadline.clone(),
     });
+    connection.pulse.note_heard(worker.clock.now_ms());
     worker.shared.add(call.key, connection.clone());
     let place = Place::take(worker, connection.clone(), call.endpoint.clone());
     let write_ms = call.timeouts.write.as_millis() as u64;

@@ -9,6 +9,7 @@ mod connection;
 mod head;
 mod pipe;
 mod place;
+mod pulse;
 mod shared;
 
 pub use connection::first;

@@ -81,10 +81,22 @@ impl Place {
         }
     }
 
+    /// Whether the connection was given up because nothing was heard from its endpoint.
+    pub fn is_dead(&self) -> bool {
+        self.connection.is_dead()
+    }
+
+    /// The body behind a response's head; `empty`: there is none to be passed on.
+    pub fn receive(&self, stream: RecvStream, empty: bool) -> Receiving {
+        let connection = self.connection.clone();
+        connection.pulse().note_answer();
+        Receiving { connection, stream, inbox: Vec::new(), owed: 0, ended: empty, trailers: None }
+    }
+
     /// The endpoint did not answer in time. When nothing at all was heard from it during the second half of the wait, the
     /// connection may be dead: no other exchange shall find that out.
     pub fn suspect(&self, now_ms: u64) {
-        if self.connection.is_silent_since(now_ms - now_ms.saturating_sub(self.since_ms) / 2) {
+        if self.connection.pulse().is_silent_since(now_ms - now_ms.saturating_sub(self.since_ms) / 2) {
             self.connection.retire();
         }
     }
@@ -246,6 +258,7 @@ fn to_map(trailers: &Trailers) -> HeaderMap {
 
 /// The response's body on its way.
 pub struct Receiving {
+    connection: Rc<Connection>,
     stream: RecvStream,
     /// What was read and not passed on yet.
     inbox: Vec<u8>,
@@ -256,11 +269,6 @@ pub struct Receiving {
 }
 
 impl Receiving {
-    /// The body behind a response's head; `empty`: there is none to be passed on.
-    pub fn new(stream: RecvStream, empty: bool) -> Self {
-        Receiving { stream, inbox: Vec::new(), owed: 0, ended: empty, trailers: None }
-    }
-
     /// Moves what is at hand into `out`: how many bytes, and whether they were the last.
     pub fn take(&mut self, outgoing: Outgoing, out: &mut Vec<u8>) -> (u64, bool) {
         let count = self.inbox.len() as u64;
@@ -288,6 +296,7 @@ impl Receiving {
         while self.inbox.len() < TAKEN_BYTES {
             match self.stream.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => {
+                    self.connection.pulse().note_answer();
                     self.owed += data.len();
                     self.inbox.extend_from_slice(&data);
                 }

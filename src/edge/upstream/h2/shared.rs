@@ -141,9 +141,18 @@ impl Shared {
         }
     }
 
-    /// Retires connections that have had no exchange for long, and forgets endpoints that nobody asks for.
-    pub fn sweep(&self, now_ms: u64) {
-        self.0.borrow_mut().retain(|_, origin| {
+    /// Gives up connections whose endpoints are silent, retires those that have had no exchange for long, and forgets
+    /// endpoints that nobody asks for. `patience_ms`: see [`Timeouts::ping`](crate::plan::timeouts::Timeouts::ping).
+    /// Returns how many connections were given up.
+    pub fn sweep(&self, now_ms: u64, patience_ms: u64) -> usize {
+        let mut given_up = 0;
+        self.0.borrow_mut().retain(|key, origin| {
+            for connection in &origin.connections {
+                if connection.look_after(now_ms, patience_ms) {
+                    tracing::warn!(endpoint = %key.address, "an upstream connection was given up: no answer to a PING");
+                    given_up += 1;
+                }
+            }
             for connection in origin.connections.iter().filter(|connection| connection.places() == 0) {
                 match connection.idle_since_ms.get() {
                     0 => connection.idle_since_ms.set(now_ms.max(1)),
@@ -154,6 +163,7 @@ impl Shared {
             let in_use = origin.opening || !origin.connections.is_empty();
             in_use || now_ms.saturating_sub(origin.used_ms) < IDLE_MS_MAX
         });
+        given_up
     }
 
     /// Waits for the turn of one who needs a place.
