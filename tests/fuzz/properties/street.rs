@@ -118,10 +118,7 @@ fn fields_are_ours_alone(exchange: &Exchange, sent: &naive::Head<'_>, shown: &st
     for (name, value) in &sent.fields {
         let name = folded(name);
         assert!(!name.starts_with("x-pomerium-"), "{shown}");
-        assert!(
-            !matches!(&*name, "trailer" | "keep-alive" | "proxy-authorization" | "proxy-connection"),
-            "{shown}"
-        );
+        assert!(!matches!(&*name, "trailer" | "keep-alive" | "proxy-authorization" | "proxy-connection"), "{shown}");
         assert!(
             name != "cookie" || cookie::pairs(value).all(|(name, _)| !cookie::is_ours(name, "_pomerium")),
             "{shown}"
