@@ -93,6 +93,8 @@ pub struct Normal {
     /// Percent-encoded, without query. Borrowed from the head when it was normal already.
     path: Path,
     pub query: Option<Span>,
+    /// Not about a path but about the server as a whole (`OPTIONS *`, RFC 9112 section 3.2.4); matched and judged as `/`.
+    pub asterisk: bool,
     pub body: BodyLength,
     /// What the client asked the connection to become.
     pub upgrade: Option<Upgrade>,
@@ -173,6 +175,7 @@ impl Normal {
             authority: None,
             path: Path::AsSent(Span::default()),
             query: None,
+            asterisk: false,
             body: BodyLength::None,
             upgrade: None,
             close: true,
@@ -231,6 +234,11 @@ impl Exchange {
             Path::AsSent(span) => self.head.text(*span),
             Path::Rewritten(path) => path,
         }
+    }
+
+    /// The path as the upstream gets it, unless the route rewrites it, and as it is logged.
+    pub fn target_path(&self) -> &str {
+        if self.normal.asterisk { "*" } else { self.path() }
     }
 
     /// The query, without `?`.

@@ -1,6 +1,9 @@
 //! What is kept of a request when it is over: metrics and one log line, exactly once.
 
+use std::borrow::Cow;
+
 use super::exchange::Exchange;
+use crate::http::authority::Authority;
 use crate::http::fields::FieldKind;
 use crate::plan::client_certificate::{Leaf, Names};
 use crate::telemetry::access_log::{self, ClientCertificate, Record};
@@ -33,8 +36,8 @@ pub fn write(exchange: &Exchange) {
     });
     access_log::write(&Record {
         method: exchange.method(),
-        authority: exchange.host(),
-        path: exchange.path(),
+        authority: &authority(exchange),
+        path: exchange.target_path(),
         user_agent: text(FieldKind::UserAgent),
         referer,
         forwarded_for: &exchange.forwarded_for,
@@ -49,6 +52,15 @@ pub fn write(exchange: &Exchange) {
         upstream: upstream.as_deref().unwrap_or_default(),
         client_certificate,
     });
+}
+
+/// The authority as the client named it, in normal form.
+fn authority(exchange: &Exchange) -> Cow<'_, str> {
+    let Authority { host, port } = exchange.authority();
+    match port {
+        Some(port) => Cow::Owned(format!("{host}:{port}")),
+        None => Cow::Borrowed(host),
+    }
 }
 
 /// The alternative names of a certificate, each with its kind in front.

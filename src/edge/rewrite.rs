@@ -36,7 +36,7 @@ pub struct Rewritten {
 /// Rewrites path and host, once for all endpoints that are tried.
 pub fn request(exchange: &Exchange, route: &Route) -> Result<Rewritten, Failure> {
     // `OPTIONS *` asks for no path.
-    let has_path = exchange.head.target() != b"*";
+    let has_path = !exchange.normal.asterisk;
     let path = match &route.path_rewrite {
         Some(rewrite) if has_path => Some(new_path(exchange, route, rewrite)?),
         _ => None,

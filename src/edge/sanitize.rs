@@ -125,11 +125,7 @@ fn target(exchange: &mut Exchange, known: &Authorities) -> Result<(), Failure> {
     }
     let (authority, start) = match target.first() {
         Some(b'/') => (host, 0),
-        Some(b'*') if target.len() == 1 && exchange.method() == "OPTIONS" => {
-            exchange.normal.authority = Some(host);
-            exchange.normal.set_path("/");
-            return Ok(());
-        }
+        Some(b'*') if target.len() == 1 && exchange.method() == "OPTIONS" => (host, 1),
         _ => absolute(target, &host, exchange.client.default_port())?,
     };
     let rest = &target[start..];
@@ -141,6 +137,8 @@ fn target(exchange: &mut Exchange, known: &Authorities) -> Result<(), Failure> {
     let query = (!query.is_empty()).then(|| span.part(start + length + 1, target.len()));
     exchange.normal.authority = Some(authority);
     exchange.normal.query = query;
+    // `OPTIONS https://host` asks about the server too (RFC 9112 section 3.2.4).
+    exchange.normal.asterisk = raw.is_empty() && query.is_none() && exchange.method() == "OPTIONS";
     // Should it be refused, this is what is logged.
     exchange.normal.set_path_as_sent(span.part(start, start + length));
     let asked = if raw.is_empty() { b"/" } else { raw };

@@ -86,7 +86,8 @@ fn split_port(raw: &[u8]) -> Result<(&[u8], Option<&[u8]>), AuthorityError> {
         _ => memchr::memchr(b':', raw).unwrap_or(raw.len()),
     };
     match raw.split_at(end) {
-        (host, []) => Ok((host, None)),
+        // A colon without a port is the same as none (RFC 3986 section 6.2.3).
+        (host, [] | [b':']) => Ok((host, None)),
         (host, [b':', port @ ..]) => Ok((host, Some(port))),
         _ => Err(AuthorityError::Ipv6),
     }
@@ -180,6 +181,8 @@ mod tests {
             ("APP.Example.COM", "app.example.com", None),
             ("app.example.com.", "app.example.com", None),
             ("App.example.com.:443", "app.example.com", Some(443)),
+            ("app.example.com:", "app.example.com", None),
+            ("[::1]:", "[::1]", None),
             ("localhost", "localhost", None),
             ("a:1", "a", Some(1)),
             ("a:65535", "a", Some(65535)),
@@ -217,7 +220,6 @@ mod tests {
             (b"user:pw@a:80", E::UserInfo),
             (b"@", E::UserInfo),
             (b"a@[::1]", E::UserInfo),
-            (b"a:", E::Port),
             (b"a:0", E::Port),
             (b"a:00", E::Port),
             (b"a:080", E::Port),
@@ -260,7 +262,6 @@ mod tests {
             (b"[1.2.3.4]", E::Ipv6),
             (b"[v1.a]", E::Ipv6),
             (b"[12345::]", E::Ipv6),
-            (b"[::1]:", E::Port),
             (b"[::1]:0", E::Port),
             (b"a]", E::Byte),
             (b"127.1", E::Ipv4),

@@ -82,9 +82,7 @@ fn write_request_line(exchange: &Exchange, rewritten: &Rewritten, out: &mut Vec<
     out.push(b' ');
     let target = match &rewritten.path {
         Some(path) => path,
-        // `OPTIONS *` is kept as it was asked.
-        None if exchange.head.target() == b"*" => "*",
-        None => exchange.path(),
+        None => exchange.target_path(),
     };
     out.extend_from_slice(target.as_bytes());
     if let Some(query) = rewrite::query(exchange) {

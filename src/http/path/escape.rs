@@ -1,6 +1,10 @@
 //! Percent escapes: their one spelling, and what hides behind them (RFC 3986 sections 2.1 and 6.2.2).
 
+use super::segments::{self, Dots};
 use super::{CLASSES, Class, EscapedSlashes, PathError, PathRules};
+
+/// Rounds of decoding beyond the first that a path is looked at for; one that still holds escapes then is refused.
+const FURTHER_ROUNDS_MAX: usize = 8;
 
 /// A path whose escapes are spelt in the one normal way.
 pub(super) struct Spelt {
@@ -63,25 +67,44 @@ fn spell_escape(spelt: &mut Spelt, value: u8, digits: &[u8], rules: &PathRules) 
     Ok(())
 }
 
-/// Refuses `%25` before digits that would be a dot, a slash, a backslash or a control character after one more round
-/// of decoding, however many rounds of `25` stand between. Double-escaped slashes are let through where single ones
-/// are ([`EscapedSlashes::Keep`]): some applications name things that way.
-pub(super) fn check_twice(text: &[u8], slashes: EscapedSlashes) -> Result<(), PathError> {
-    let decoded_once = decoded(text);
-    let mut rest = decoded_once.as_slice();
-    while let Some(at) = memchr::memchr(b'%', rest) {
-        rest = rest.get(at + 1..).unwrap_or_default();
-        let mut digits = rest;
-        while let Some(inner) = digits.strip_prefix(b"25") {
-            digits = inner;
+/// Looks at what a server reads that decodes more often than once. Where an escaped dot, slash, backslash or control
+/// character comes to light, or what [`segments::check`] refuses, the path is refused. Slashes are let through where
+/// those that are escaped once are ([`EscapedSlashes::Keep`]): some applications name things that way.
+pub(super) fn check_further(once: Vec<u8>, slashes: EscapedSlashes, mut dots: Dots) -> Result<(), PathError> {
+    let mut text = once;
+    for _ in 0..FURTHER_ROUNDS_MAX {
+        match hidden(&text, slashes)? {
+            Hidden::Nothing => return Ok(()),
+            Hidden::Harmless => {}
+            Hidden::Slash => dots = dots.beside_slash(),
         }
-        match value_of(digits.get(..2).unwrap_or_default()) {
-            Some(b'/' | b'\\') if slashes == EscapedSlashes::Keep => {}
+        text = decoded(&text);
+        segments::check(&String::from_utf8_lossy(&text), dots)?;
+    }
+    Err(PathError::EscapedTwice)
+}
+
+/// What the next round of decoding brings to light.
+enum Hidden {
+    /// There is no escape left.
+    Nothing,
+    Harmless,
+    /// A slash or a backslash, where such are kept.
+    Slash,
+}
+
+fn hidden(text: &[u8], slashes: EscapedSlashes) -> Result<Hidden, PathError> {
+    let mut found = Hidden::Nothing;
+    for at in memchr::memchr_iter(b'%', text) {
+        match value_of(text.get(at + 1..at + 3).unwrap_or_default()) {
+            None => {}
+            Some(b'/' | b'\\') if slashes == EscapedSlashes::Keep => found = Hidden::Slash,
             Some(b'.' | b'/' | b'\\' | 0..=0x1f | 0x7f) => return Err(PathError::EscapedTwice),
-            _ => {}
+            Some(_) if matches!(found, Hidden::Nothing) => found = Hidden::Harmless,
+            Some(_) => {}
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// One round of percent-decoding. Escapes that are not well-formed stay as they are.

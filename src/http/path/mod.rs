@@ -11,10 +11,13 @@ mod tests;
 
 use std::borrow::Cow;
 
+use segments::Dots;
+
 /// How paths are normalised: `normalize_path`, `merge_slashes`, `path_with_escaped_slashes_action`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathRules {
-    /// Resolve dot segments and bring escapes to their normal spelling. Off, only what is ambiguous is refused.
+    /// Resolve dot segments and bring escapes to their normal spelling. Off, what is ambiguous is refused, dot segments
+    /// among it: routes and policies would see them, and the upstream resolve them.
     pub normalize: bool,
     pub merge_slashes: bool,
     pub escaped_slashes: EscapedSlashes,
@@ -50,6 +53,8 @@ pub enum PathError {
     EscapedControl(u8),
     #[error("the path holds an escaped slash or backslash")]
     EscapedSlash,
+    #[error("the path holds a dot segment, and normalize_path is off: nobody has resolved it")]
+    Dots,
     #[error("the path holds a dot, a slash or a control character that was escaped twice")]
     EscapedTwice,
     #[error("the decoded path is not UTF-8")]
@@ -140,10 +145,13 @@ fn is_plain(raw: &[u8], rules: &PathRules) -> Result<bool, PathError> {
 /// The slow road: spell the escapes, look at what they hide, resolve the segments.
 fn rebuild<'a>(raw: &'a [u8], rules: &PathRules) -> Result<Path<'a>, PathError> {
     let spelt = escape::spell(raw, rules)?;
-    escape::check_twice(&spelt.text, rules.escaped_slashes)?;
-    let bytes = escape::decoded(&spelt.text);
-    let meaning = std::str::from_utf8(&bytes).map_err(|_| PathError::Utf8)?;
-    segments::check(meaning, spelt.slashes_kept)?;
+    let mut dots = if rules.normalize { Dots::Resolved } else { Dots::LeftAlone };
+    if spelt.slashes_kept {
+        dots = dots.beside_slash();
+    }
+    let once = escape::decoded(&spelt.text);
+    segments::check(std::str::from_utf8(&once).map_err(|_| PathError::Utf8)?, dots)?;
+    escape::check_further(once, rules.escaped_slashes, dots)?;
 
     let mut text = spelt.text;
     if rules.normalize {

@@ -14,9 +14,37 @@ pub(super) fn is_special(rest: &[u8], merge_slashes: bool) -> bool {
     }
 }
 
-/// Refuses what servers read in different ways. `meaning` is the decoded path; in it escaped slashes that were kept
-/// look like real ones, so a path that has any (`slashes_kept`) may hold no dot segment at all.
-pub(super) fn check(meaning: &str, slashes_kept: bool) -> Result<(), PathError> {
+/// What becomes of dot segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dots {
+    /// [`resolve`] takes them away.
+    Resolved,
+    /// They would go on as they are, so there may be none.
+    LeftAlone,
+    /// An escaped slash was kept, which looks like a real one in what is checked: there may be none either.
+    BesideSlash,
+}
+
+impl Dots {
+    /// The same, where an escaped slash is kept.
+    pub(super) fn beside_slash(self) -> Self {
+        match self {
+            Dots::LeftAlone => Dots::LeftAlone,
+            Dots::Resolved | Dots::BesideSlash => Dots::BesideSlash,
+        }
+    }
+
+    fn check(self) -> Result<(), PathError> {
+        match self {
+            Dots::Resolved => Ok(()),
+            Dots::LeftAlone => Err(PathError::Dots),
+            Dots::BesideSlash => Err(PathError::EscapedSlash),
+        }
+    }
+}
+
+/// Refuses what servers read in different ways. `meaning` is the decoded path.
+pub(super) fn check(meaning: &str, rule: Dots) -> Result<(), PathError> {
     if meaning.contains(is_like_slash) {
         return Err(PathError::Lookalike);
     }
@@ -34,8 +62,8 @@ pub(super) fn check(meaning: &str, slashes_kept: bool) -> Result<(), PathError> 
         if parameters && (dots || head.is_empty() && parts.peek().is_some()) {
             return Err(PathError::Parameters);
         }
-        if dots && slashes_kept {
-            return Err(PathError::EscapedSlash);
+        if dots {
+            rule.check()?;
         }
     }
     Ok(())

@@ -214,16 +214,52 @@ fn a_redirect_never_leaves_the_site_even_without_merging() {
 #[test]
 fn rules_that_are_off_leave_the_spelling() {
     let loose = PathRules { normalize: false, merge_slashes: false, escaped_slashes: Keep };
-    for raw in ["/a/../b", "/a//b", "/%61%2fb", "/%c3%a9", "//host", "/a/./"] {
+    for raw in ["/a//b", "/%61%2fb", "/%c3%a9", "//host", "/a/.b/..c"] {
         assert_eq!(normal(raw, &loose).as_deref(), Ok(raw), "{raw}");
     }
     for raw in ["/a%00", "/a#", "/%c0%ae", "/..;/a", "/%25%32%65", "/..%2fa"] {
         assert!(normal(raw, &loose).is_err(), "{raw}");
     }
     let merge_only = PathRules { normalize: false, ..PathRules::default() };
-    assert_eq!(normal("/a//..//b", &merge_only).as_deref(), Ok("/a/../b"));
+    assert_eq!(normal("/a//b//..c", &merge_only).as_deref(), Ok("/a/b/..c"));
     let dots_only = PathRules { merge_slashes: false, ..PathRules::default() };
     assert_eq!(normal("/a//b/../c", &dots_only).as_deref(), Ok("/a//c"));
+}
+
+#[test]
+fn dot_segments_that_nobody_resolves_are_refused() {
+    for escaped_slashes in [Keep, Reject, UnescapeAndForward, UnescapeAndRedirect] {
+        let rules = PathRules { normalize: false, merge_slashes: false, escaped_slashes };
+        for raw in ["/a/../b", "/a/..", "/a/./b", "/.", "/a//../b", "/a/%2e%2e/b", "/a/.%2E", "/%2e/a"] {
+            assert_eq!(normal(raw, &rules), Err(PathError::Dots), "{raw}");
+        }
+    }
+    let undone = PathRules { normalize: false, ..rules(UnescapeAndForward) };
+    assert_eq!(normal("/a/..%2fb", &undone), Err(PathError::Dots));
+}
+
+#[test]
+fn no_round_of_decoding_brings_dot_segments_to_light() {
+    use PathError as E;
+    for (raw, expected) in [
+        ("/a/..%252fb", E::EscapedSlash),
+        ("/a/..%255cb", E::EscapedSlash),
+        ("/a/%2e%2e%25252fb", E::EscapedSlash),
+        ("/a%252f../../b", E::EscapedSlash),
+        ("/a/..%2fb%252fc", E::EscapedSlash),
+        ("/a/%252e%252e/b", E::EscapedTwice),
+        ("/a/%25%2532e/b", E::EscapedTwice),
+        ("/a/..%253b/b", E::Parameters),
+        ("/a/%253b/b", E::Parameters),
+        ("/a/..%2520%252fb", E::Lookalike),
+        ("/a/%25ef%25bc%258e./b", E::Lookalike),
+        ("/a%25252525252525252541", E::EscapedTwice),
+    ] {
+        assert_eq!(normal(raw, &rules(Keep)), Err(expected), "{raw}");
+    }
+    for raw in ["/a%252fb", "/a%255Cb%2Fc", "/a%25252fb", "/100%25", "/a%2520b", "/a%252541", "/..a%252fb"] {
+        assert!(normal(raw, &rules(Keep)).is_ok(), "{raw}");
+    }
 }
 
 #[test]
@@ -316,9 +352,7 @@ fn assert_normal(path: &Path<'_>, rules: &PathRules) {
     assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && !b"#?\\\"<>^`{|}[]".contains(&byte)), "{text}");
     let decoded = path.decoded();
     assert!(!decoded.chars().any(|c| c.is_ascii_control()), "{text}");
-    if rules.normalize {
-        assert!(text.split('/').all(|part| part != "." && part != ".."), "{text}");
-    }
+    assert!(text.split('/').all(|part| part != "." && part != ".."), "{text}");
     if rules.merge_slashes {
         assert!(!text.contains("//"), "{text}");
     }

@@ -61,7 +61,7 @@ pub fn chunks(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     loop {
         let line = next_line(bytes, &mut at)?;
         let size = match line.iter().position(|b| *b == b';') {
-            Some(end) if is_value(&line[end..]) => &line[..end],
+            Some(end) if is_value(&line[end..]) => without_space_behind(&line[..end]),
             Some(_) => return None,
             None => line,
         };
@@ -80,6 +80,11 @@ pub fn chunks(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
         }
         at += 2;
     }
+}
+
+fn without_space_behind(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |at| at + 1);
+    &bytes[..end]
 }
 
 fn next_line<'a>(bytes: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {

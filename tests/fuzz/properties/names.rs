@@ -44,12 +44,10 @@ pub fn path(data: &[u8]) {
         let upper = normal.to_ascii_uppercase();
         assert!(!upper.contains("%2F") && !upper.contains("%5C"), "{normal:?}");
     }
-    if rules.normalize {
-        let dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
-        assert!(!normal.split('/').any(dots), "{normal:?}");
-        if rules.escaped_slashes != EscapedSlashes::Keep {
-            as_a_browser_reads(normal);
-        }
+    let dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    assert!(!normal.split('/').any(dots), "{normal:?}");
+    if rules.normalize && rules.escaped_slashes != EscapedSlashes::Keep {
+        as_a_browser_reads(normal);
     }
 }
 

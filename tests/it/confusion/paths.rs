@@ -57,6 +57,8 @@ const PLAIN: &[Case] = &[
     ("/public/%25%32%65%25%32%65/admin", Refused),
     ("/public/%25252e%25252e/admin", Refused),
     ("/public/%2525252e./admin", Refused),
+    ("/public/%25%2532e%25%2532e/admin", Refused),
+    ("/public/..%253b/admin", Refused),
     ("/public/%2500", Refused),
     ("/public/%250d%250a", Refused),
     ("/public/%2541", Passed("/public/%2541")),
@@ -204,6 +206,12 @@ const ESCAPED: &[(&str, &[Case])] = &[
             ("/%2fadmin", Unknown),
             ("/admin%2fx", Denied),
             ("/public/..;%2fadmin", Refused),
+            ("/public/a%252fb", Passed("/public/a%252fb")),
+            ("/public/..%252fadmin", Refused),
+            ("/public/..%255cadmin", Refused),
+            ("/public/%2e%2e%25252fadmin", Refused),
+            ("/public/..%253b%252fadmin", Refused),
+            ("/public/%ef%bc%8e%ef%bc%8e%252fadmin", Refused),
         ],
     ),
     (
@@ -291,12 +299,22 @@ fn normalisation_can_be_turned_off_and_what_is_ambiguous_stays_refused() {
                 ("/public/%61%7e%c3%a9", Passed("/public/%61%7e%c3%a9")),
                 ("/%70ublic/a", Unknown),
                 ("/public//a", Passed("/public/a")),
+                ("/public/../admin", Refused),
+                ("/public//..//admin", Refused),
+                ("/public/%2e%2e/admin", Refused),
+                ("/public/./a", Refused),
+                ("/public/a/..", Refused),
             ][..],
+        ),
+        (
+            json!({"normalize_path": false, "path_with_escaped_slashes_action": "unescape_and_forward"}),
+            &[("/public/..%2fadmin", Refused), ("/public/a%2fb", Passed("/public/a/b"))][..],
         ),
     ] {
         let edge = Edge::start(settings);
         edge.check_all(&[Clear, Http2], &cases(list));
         edge.check_all(&[Clear], &cases(&refused));
+        assert_nothing_climbs(&edge);
     }
 }
 

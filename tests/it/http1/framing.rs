@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use serde_json::json;
 
-use crate::harness::vallum::{HOST, clear, get, public_route};
+use crate::harness::vallum::{HOST, and, clear, get, public_route};
 use crate::harness::{Upstream, Vallum};
 
 #[test]
@@ -193,5 +193,32 @@ fn log_lines_have_pomeriums_fields() {
     }
     for field in ["duration", "size", "request-id", "upstream-cluster", "response-code-details", "time", "level"] {
         assert!(line.get(field).is_some(), "no {field} in {line}");
+    }
+}
+
+#[test]
+fn the_log_tells_what_the_upstream_got() {
+    let upstream = Upstream::echo();
+    let route = and(public_route(HOST, json!(upstream.url())), json!({"preserve_host_header": true}));
+    let vallum = Vallum::start(clear(json!([route])));
+    for (line, host, method, path, authority) in [
+        ("OPTIONS *", HOST, "OPTIONS", "*", HOST),
+        // About the server, not about a path (RFC 9112 section 3.2.4).
+        ("OPTIONS http://app.example.com", HOST, "OPTIONS", "*", HOST),
+        ("OPTIONS http://app.example.com/", HOST, "OPTIONS", "/", HOST),
+        ("OPTIONS http://app.example.com?", HOST, "OPTIONS", "/", HOST),
+        ("GET http://app.example.com", HOST, "GET", "/", HOST),
+        ("GET /a/../b", "APP.example.com.:8443", "GET", "/b", "app.example.com:8443"),
+        ("GET /", "app.example.com:", "GET", "/", HOST),
+    ] {
+        let before = upstream.requests().len();
+        let answer = vallum.connect().ask(format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(answer.status, 200, "{line}");
+        let [request] = &upstream.requests()[before..] else { panic!("{line}: not one request") };
+        let target = request.target.trim_end_matches('?');
+        assert_eq!((request.method.as_str(), target, request.header("host")), (method, path, authority), "{line}");
+        let id = json!(request.header("x-request-id"));
+        let line = vallum.wait_for_log(&[("message", json!("http-request")), ("request-id", id)]);
+        assert_eq!((&line["path"], &line["authority"]), (&json!(path), &json!(authority)));
     }
 }

@@ -150,7 +150,7 @@ pub(super) fn chunks() -> Vec<Vector> {
     let bodies = [
         ("a size with a space behind", "3 \r\nabc\r\n0\r\n\r\n"),
         ("a size with a tab behind", "3\t\r\nabc\r\n0\r\n\r\n"),
-        ("a size with a space before the extension", "3 ;a\r\nabc\r\n0\r\n\r\n"),
+        ("a size with a space amid", "3 3;a\r\nabc\r\n0\r\n\r\n"),
         ("a size with a null", "3\0\r\nabc\r\n0\r\n\r\n"),
         ("a size with a letter", "3g\r\nabc\r\n0\r\n\r\n"),
         ("a size in words", "three\r\nabc\r\n0\r\n\r\n"),
@@ -186,6 +186,7 @@ pub(super) fn chunks() -> Vec<Vector> {
         vector("an extension in quotes with a semicolon", good("3;a=\"b;c\"\r\nabc\r\n0\r\n\r\n"), Either(ABC)),
         vector("an extension in quotes that do not end", good("3;a=\"b\r\nabc\r\n0\r\n\r\n"), Either(ABC)),
         vector("an extension of the last chunk", good("3\r\nabc\r\n0;a=b\r\n\r\n"), Either(ABC)),
+        vector("spaces before an extension", good("3 \t;a\r\nabc\r\n0 ;b\r\n\r\n"), Fate::Forwarded(ABC)),
         vector("an empty extension", good("3;\r\nabc\r\n0\r\n\r\n"), Either(ABC)),
         vector("capitals", good("3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"), Either(&[("/a", "abc0123456789")])),
         vector(

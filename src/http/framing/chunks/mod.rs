@@ -75,6 +75,8 @@ enum State {
     /// At the size, some digits of which may have been read.
     #[default]
     Size,
+    /// Behind the size, in white space that only an extension may follow.
+    SizeSpace,
     Extension,
     SizeLf,
     Data,
@@ -136,6 +138,7 @@ impl ChunkDecoder {
     fn after(&mut self, byte: u8) -> Result<State, ChunkError> {
         match self.state {
             State::Size => self.after_size(byte),
+            State::SizeSpace => self.after_space(byte),
             State::Extension => self.after_extension(byte),
             State::SizeLf => match byte {
                 b'\n' => Ok(self.chunk_start()),
@@ -162,6 +165,7 @@ impl ChunkDecoder {
             b'a'..=b'f' => byte - b'a' + 10,
             b'A'..=b'F' => byte - b'A' + 10,
             b';' if self.digits > 0 => return Ok(State::Extension),
+            b' ' | b'\t' if self.digits > 0 => return self.after_space(byte),
             b'\r' if self.digits > 0 => return Ok(State::SizeLf),
             _ => return Err(ChunkError::Size(byte)),
         };
@@ -177,16 +181,29 @@ impl ChunkDecoder {
         }
     }
 
+    /// White space before an extension ("bad", but to be read: RFC 9112 section 7.1.1). Before the end of the line it is
+    /// none of the grammar's.
+    fn after_space(&mut self, byte: u8) -> Result<State, ChunkError> {
+        match byte {
+            b';' => Ok(State::Extension),
+            b' ' | b'\t' => self.count_extension_byte(State::SizeSpace),
+            _ => Err(ChunkError::Size(b' ')),
+        }
+    }
+
     fn after_extension(&mut self, byte: u8) -> Result<State, ChunkError> {
         match byte {
-            b'\r' => return Ok(State::SizeLf),
-            b'\t' | 0x20..=0x7e | 0x80..=0xff => {}
-            _ => return Err(ChunkError::Extension(byte)),
+            b'\r' => Ok(State::SizeLf),
+            b'\t' | 0x20..=0x7e | 0x80..=0xff => self.count_extension_byte(State::Extension),
+            _ => Err(ChunkError::Extension(byte)),
         }
+    }
+
+    fn count_extension_byte(&mut self, next: State) -> Result<State, ChunkError> {
         self.extension_bytes += 1;
         match self.extension_bytes > MAX_EXTENSION_BYTES {
             true => Err(ChunkError::ExtensionsTooLong),
-            false => Ok(State::Extension),
+            false => Ok(next),
         }
     }
 

@@ -46,6 +46,7 @@ fn bodies() {
         ("0000000000000003\r\nabc\r\n0\r\n\r\n", "abc", "\r\n"),
         ("3;a=b\r\nabc\r\n0;last\r\n\r\n", "abc", ""),
         ("3;a=\"\u{e9} ;x\"\t\r\nabc\r\n0\r\n\r\n", "abc", ""),
+        ("3 ;a\r\nabc\r\n0 \t;last\r\n\r\n", "abc", ""),
         ("1\r\nx\r\n0\r\nA: b\r\nC:\r\n\r\n", "x", "D: e\r\n"),
     ];
     for (body, data, rest) in cases {
@@ -65,7 +66,10 @@ fn refusals() {
         (b" 5\r\nhello", E::Size(b' ')),
         (b"\t5\r\nhello", E::Size(b'\t')),
         (b"5 \r\nhello", E::Size(b' ')),
-        (b"5 ;x\r\nhello", E::Size(b' ')),
+        (b"5 5\r\nhello", E::Size(b' ')),
+        (b"5 x;\r\nhello", E::Size(b' ')),
+        (b"5 \nhello", E::Size(b' ')),
+        (b" ;x\r\n", E::Size(b' ')),
         (b"5\nhello", E::Size(b'\n')),
         (b"+5\r\nhello", E::Size(b'+')),
         (b"-1\r\nhello", E::Size(b'-')),
@@ -116,6 +120,8 @@ fn extensions_are_bounded_over_the_whole_body() {
     let chunk = format!("1;{}\r\nx\r\n", "e".repeat(MAX_EXTENSION_BYTES / 2));
     assert_eq!(decode(chunk.repeat(2).as_bytes(), &[1000]), Ok((b"xx".to_vec(), None)));
     assert_eq!(decode(chunk.repeat(3).as_bytes(), &[1000]), Err(E::ExtensionsTooLong));
+    let spaces = format!("1{};\r\nx\r\n", " ".repeat(MAX_EXTENSION_BYTES + 1));
+    assert_eq!(decode(spaces.as_bytes(), &[1000]), Err(E::ExtensionsTooLong));
 }
 
 #[test]
@@ -169,6 +175,7 @@ fn hostile_body() -> impl Strategy<Value = Vec<u8>> {
         "\n",
         ";",
         ";x=y",
+        " ;x",
         "x",
         "hello",
         "A: b",
