@@ -11,6 +11,13 @@ use crate::http2::fields;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+struct Frame {
+    kind: u8,
+    flags: u8,
+    id: u32,
+    payload: Vec<u8>,
+}
+
 /// One connection, after its preface.
 pub struct Peer<'s> {
     served: &'s mut Served,
@@ -66,9 +73,9 @@ impl Peer<'_> {
     /// Reads a part of a body, and whether it is the last.
     pub fn part(&mut self) -> io::Result<(Vec<u8>, bool)> {
         loop {
-            let (kind, flags, _, payload) = self.frame()?.ok_or(io::ErrorKind::UnexpectedEof)?;
-            if kind == DATA {
-                return Ok((payload, flags & END_STREAM != 0));
+            let frame = self.frame()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            if frame.kind == DATA {
+                return Ok((frame.payload, frame.flags & END_STREAM != 0));
             }
         }
     }
@@ -84,16 +91,16 @@ impl Peer<'_> {
     }
 
     fn until(&mut self, found: impl Fn(u8, u8) -> bool) -> io::Result<Option<u32>> {
-        while let Some((kind, flags, id, _)) = self.frame()? {
-            if found(kind, flags) {
-                return Ok(Some(id));
+        while let Some(frame) = self.frame()? {
+            if found(frame.kind, frame.flags) {
+                return Ok(Some(frame.id));
             }
         }
         Ok(None)
     }
 
-    /// The next frame: its kind, flags, stream and payload. What must be acknowledged is.
-    fn frame(&mut self) -> io::Result<Option<(u8, u8, u32, Vec<u8>)>> {
+    /// The next frame. What must be acknowledged is.
+    fn frame(&mut self) -> io::Result<Option<Frame>> {
         let head = match self.served.take(9) {
             Ok(head) => head,
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -101,13 +108,13 @@ impl Peer<'_> {
         };
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let payload = self.served.take(length)?;
-        let (kind, flags) = (head[3], head[4]);
+        let (kind, flags, id) = (head[3], head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]]));
         match kind {
             SETTINGS if flags & ACK == 0 => self.send(frame(SETTINGS, ACK, 0, b""))?,
             PING if flags & ACK == 0 => self.send(frame(PING, ACK, 0, &payload))?,
             _ => {}
         }
-        Ok(Some((kind, flags, u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload)))
+        Ok(Some(Frame { kind, flags, id, payload }))
     }
 
     pub fn fields(&mut self, id: u32, fields: &[(&str, &str)], end: bool) -> io::Result<()> {
