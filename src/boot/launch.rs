@@ -1,40 +1,34 @@
 //! Puts the planes together: binds, starts the control plane, starts the workers, waits for the end.
 
 use std::net::SocketAddr;
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
 
 use super::folders::Folders;
+use super::ground::Ground;
 use super::managed::Found;
 use super::managed::keeping::Keeping;
 use super::managed::start::{Beginning, start, without};
 use super::reload::Reloading;
 use super::signals::Signals;
-use super::sockets::{self, Group, Sockets};
+use super::sockets::{self, Sockets};
 use super::workers::{Shared, Workers};
 use super::{cli, managed, report, sandbox, setup, systemd, watchdog};
-use crate::control::admin::appliance::{Appliance, gauges::Gauges};
-use crate::control::admin::{self, About, Office, mutual_tls};
-use crate::control::config::{Loaded, Reloader};
+use crate::control::admin::About;
+use crate::control::config::Reloader;
 use crate::control::dev::{self, Prepared};
-use crate::control::health::{Health, Phase, probes};
-use crate::control::plain::Secured;
-use crate::control::{dns, identity, redirect, scrape};
+use crate::control::health::Phase;
 use crate::edge::gate::Gate;
 use crate::edge::tls::Tls;
-use crate::link;
 use crate::link::feed::Feed;
 use crate::net::{descriptors, driver};
-use crate::plan::listener::Admin;
+use crate::plan::listener::Listener;
 use crate::telemetry::logging::{self, Format, Level, Ring};
-use crate::telemetry::metrics::Catalogue;
 
 /// Threads of the control plane's runtime.
 const CONTROL_THREADS: usize = 1;
@@ -97,7 +91,7 @@ struct Started {
     dev: Option<Prepared>,
 }
 
-fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
+fn launch(started: Started, mut sockets: Sockets) -> anyhow::Result<()> {
     let Started { beginning, log, dev } = started;
     let Beginning { reloader, mut loaded, kept, refused } = beginning;
     let text = loaded.text.take();
@@ -105,61 +99,26 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
     sockets.settle();
     let listener = loaded.plan.listener.clone();
     let driver = choose_driver();
-    let descriptors = raise_descriptors();
-    let address = sockets.main.address()?;
-    let metrics = Catalogue::new();
+    let gate = Gate::new(raise_descriptors());
     let runtime = control_runtime()?;
     let _inside = runtime.enter();
     // Before anybody can know that we run: a SIGHUP sent at once must not end the process.
     let signals = Signals::listen().context("cannot receive signals")?;
-    let resolver = runtime.block_on(start_resolver(&loaded, &metrics))?;
-    let (generation, checksum) = (loaded.plan.generation, loaded.plan.checksum);
-    let (edge, control) = link::door(Arc::new(loaded.plan));
-    let health = Arc::new(Health::new(control.board));
-    metrics.config_adopted(generation, checksum);
-    health.adopted(generation, checksum);
-    let feed = control.feed.clone();
-    let appliance = Appliance::of_environment();
-    if let Some(group) = sockets.metrics {
-        let updates = Gauges::register(appliance.clone(), &metrics)?;
-        serve_metrics(group, metrics.clone(), before_scrape(resolver.clone(), feed.clone(), updates))?;
-    }
-    if let Some(group) = sockets.redirect {
-        serve_redirects(group, feed.clone(), address.port())?;
-    }
-    if let Some(group) = sockets.health {
-        serve_probes(group, health.clone())?;
-    }
-    identity::spawn(control.desk, control.portal, control.revocations);
-    runtime.spawn(resolver.clone().keep_fresh(feed.clone()));
+    let (ground, edge) = runtime.block_on(Ground::lay(loaded, sockets.main.address()?))?;
+    ground.serve_besides(&mut sockets)?;
     if let Some(prepared) = dev {
-        serve_development(prepared, feed.clone());
+        serve_development(prepared, ground.feed.clone());
     }
     let tls = Arc::new(Tls::new(edge.feed.clone())?);
-    let gate = Arc::new(Gate::new(descriptors));
-    let shared = Shared { driver, tls, door: edge, metrics: metrics.clone(), gate };
+    let shared = Shared { driver, tls, door: edge, metrics: ground.metrics.clone(), gate: Arc::new(gate) };
     let workers = Workers::start(listener.workers, &sockets.main.listeners, &shared)?;
     // The workers hold them now; one that is left open here would go on queueing clients while they drain.
-    drop(sockets.main);
-    runtime.spawn(watchdog::attend(health.clone()));
-    health.enter(Phase::Running);
-    let (reloads, requests) = mpsc::channel(admin::RELOADS_MAX);
-    let about = About {
-        address: address.to_string(),
-        driver: driver.name(),
-        workers: listener.workers,
-        configuration: reloader.source(),
-        started: Instant::now(),
-    };
-    let environment = report::environment();
-    let office = Office { about, health: health.clone(), feed: feed.clone(), log, reloads, environment, appliance };
-    let office = Arc::new(office);
-    if let Some((path, socket)) = sockets.admin {
-        serve_admin(&path, socket, office.clone())?;
-    }
-    if let (Some(group), Some(admin)) = (sockets.remote, &listener.admin) {
-        serve_remote_admin(group, admin, office)?;
-    }
+    sockets.main.listeners.clear();
+    runtime.spawn(watchdog::attend(ground.health.clone()));
+    ground.health.enter(Phase::Running);
+    let about = about(ground.address, driver, &listener, &reloader);
+    let requests = ground.serve_operators(&mut sockets, about, log, listener.admin.as_ref())?;
+    let Ground { address, metrics, resolver, health, feed, .. } = ground;
     let keeping = Keeping::begin(kept, text, refused, &metrics, &health)?;
     let reloading = Reloading { reloader, feed, metrics, resolver, health, keeping };
     runtime.spawn(reloading.attend(signals, requests, workers.stopper()));
@@ -169,6 +128,16 @@ fn launch(started: Started, sockets: Sockets) -> anyhow::Result<()> {
     runtime.shutdown_background();
     tracing::info!("stopped");
     result
+}
+
+fn about(address: SocketAddr, driver: driver::Driver, listener: &Listener, reloader: &Reloader) -> About {
+    About {
+        address: address.to_string(),
+        driver: driver.name(),
+        workers: listener.workers,
+        configuration: reloader.source(),
+        started: Instant::now(),
+    }
 }
 
 pub(super) fn control_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -203,60 +172,6 @@ fn raise_descriptors() -> u64 {
     descriptors::limit()
 }
 
-async fn start_resolver(loaded: &Loaded, metrics: &Arc<Catalogue>) -> anyhow::Result<dns::Resolver> {
-    let resolver = dns::Resolver::new(metrics.clone()).context("cannot set up name resolution")?;
-    resolver.resolve(&loaded.plan).await;
-    Ok(resolver)
-}
-
-/// Gauges that are asked for, not counted.
-fn before_scrape(resolver: dns::Resolver, feed: Feed, updates: Gauges) -> scrape::BeforeScrape {
-    Arc::new(move || {
-        resolver.report(&feed.current());
-        updates.refresh();
-    })
-}
-
-fn serve_metrics(group: Group, metrics: Arc<Catalogue>, before: scrape::BeforeScrape) -> anyhow::Result<()> {
-    let listener = listening(group)?;
-    tokio::spawn(async move { scrape::serve(listener, metrics, before).await });
-    Ok(())
-}
-
-fn serve_probes(group: Group, health: Arc<Health>) -> anyhow::Result<()> {
-    let listener = listening(group)?;
-    tokio::spawn(async move { probes::serve(listener, health).await });
-    Ok(())
-}
-
-fn serve_admin(path: &Path, socket: UnixListener, office: Arc<Office>) -> anyhow::Result<()> {
-    let listener = tokio::net::UnixListener::from_std(socket)?;
-    tracing::info!(listener = "admin socket", path = %path.display(), "listening");
-    tokio::spawn(async move { admin::serve(listener, office).await });
-    Ok(())
-}
-
-fn serve_remote_admin(group: Group, admin: &Admin, office: Arc<Office>) -> anyhow::Result<()> {
-    let acceptor = mutual_tls::acceptor(office.feed.clone(), &admin.authorities)?;
-    let entrance = Secured::new(listening(group)?, acceptor);
-    tokio::spawn(async move { admin::serve(entrance, office).await });
-    Ok(())
-}
-
-fn serve_redirects(group: Group, feed: Feed, main_port: u16) -> anyhow::Result<()> {
-    let listener = listening(group)?;
-    tokio::spawn(async move { redirect::serve(listener, feed, main_port).await });
-    Ok(())
-}
-
-/// The socket of a server of the control plane; the log says where it is.
-fn listening(group: Group) -> anyhow::Result<tokio::net::TcpListener> {
-    let (role, address) = (group.role, group.address()?);
-    let listener = group.into_async()?;
-    tracing::info!(listener = role.listener(), %address, "listening");
-    Ok(listener)
-}
-
 fn serve_development(prepared: Prepared, feed: Feed) {
     let keys: dev::KeySource = Arc::new(move || feed.current().identity.signer.jwks().clone());
     tokio::spawn(async move {
@@ -266,7 +181,7 @@ fn serve_development(prepared: Prepared, feed: Feed) {
     });
 }
 
-fn announce(address: SocketAddr, listener: &crate::plan::listener::Listener, driver: &str) {
+fn announce(address: SocketAddr, listener: &Listener, driver: &str) {
     tracing::info!(
         listener = "main",
         address = %address,

@@ -1,6 +1,6 @@
 //! The composition root: it knows everybody, nobody knows it.
 //!
-//! `cli` reads the command line, `launch` puts the planes together and runs them, `reload` adopts new configurations.
+//! `cli` reads the command line, `launch` puts the planes together (on `ground`) and runs them, `reload` adopts new configurations.
 
 pub mod cli;
 pub mod folders;
@@ -16,6 +16,7 @@ mod console;
 mod console_line;
 mod dev;
 mod explain;
+mod ground;
 mod image;
 mod launch;
 mod managed;

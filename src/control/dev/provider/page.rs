@@ -75,12 +75,10 @@ pub fn refusal(provider: &Provider, status: StatusCode, why: &str) -> Response {
 fn card(person: &Person) -> Markup {
     html! {
         strong { (person.name) } " " span.muted { (person.email) } br;
-        @if person.groups.is_empty() {
-            "in no group"
-        } @else {
-            "groups: " code { (person.groups.join(", ")) }
+        @if !person.groups.is_empty() {
+            "groups: " code { (person.groups.join(", ")) } ", "
         }
-        ", " (person.part)
+        (person.part)
     }
 }
 

@@ -191,6 +191,13 @@ async fn a_person_is_chosen_and_the_client_learns_who_it_is() {
 }
 
 #[tokio::test]
+async fn everybody_is_shown_with_what_he_may() {
+    let page = text(get(&provider(), &authorize(&[]), &[]).await).await;
+    assert!(page.contains("<code>admins</code>, may open every page") && page.contains("<code>users</code>, may open"));
+    assert_eq!(page.matches("in no group").count(), 1, "{page}");
+}
+
+#[tokio::test]
 async fn mallory_has_an_empty_list_of_groups() {
     let provider = provider();
     let code = choose(&provider, "mallory").await;

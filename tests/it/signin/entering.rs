@@ -1,83 +1,11 @@
-//! Signing in at a real OpenID provider without a browser, and what follows from it.
-
-use std::time::Duration;
+//! The way in: what the provider is asked, what a session is worth, and who does not get one.
 
 use serde_json::{Value, json};
 
-use crate::harness::peers::{Provider, verify_by_jose};
-use crate::harness::request::Request;
-use crate::harness::vallum::{and, get};
+use super::{APP, AUTHENTICATE, Place, Site};
+use crate::harness::Answer;
+use crate::harness::peers::verify_by_jose;
 use crate::harness::visitor::{HTML, Visitor};
-use crate::harness::{Answer, Upstream, Vallum, wait_for};
-
-const APP: &str = "https://app.example.com/";
-const AUTHENTICATE: &str = "https://authenticate.example.com";
-
-/// Everything that a sign-in needs.
-pub(crate) struct Site {
-    pub vallum: Vallum,
-    pub upstream: Upstream,
-    provider: Provider,
-}
-
-/// Where people sign in.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Place {
-    /// `authenticate_service_url` is set.
-    OwnHost,
-    /// It is not: on each route's own host.
-    RouteHost,
-}
-
-impl Site {
-    pub fn start(place: Place, more: Value) -> Site {
-        let (provider, upstream) = (Provider::start(), Upstream::echo());
-        let route = |host: &str, access: Value| {
-            let base = json!({"from": format!("https://{host}"), "to": upstream.url(), "pass_identity_headers": true});
-            and(base, access)
-        };
-        let routes = json!([
-            route("app.example.com", json!({"allow_any_authenticated_user": true})),
-            route("users.example.com", json!({"policy": [{"allow": {"or": [{"domain": {"is": "example.com"}}]}}]})),
-            route(
-                "admins.example.com",
-                json!({"policy": [{"allow": {"and": [
-                    {"claim/groups": "admins"}, {"http_method": {"is": "GET"}},
-                ]}}]})
-            ),
-            route(
-                "not-bob.example.com",
-                json!({"policy": [
-                    {"allow": {"or": [{"authenticated_user": true}]}, "deny": {"or": [{"user": {"is": "bob"}}]}},
-                ]})
-            ),
-            route("open.example.com", json!({"allow_public_unauthenticated_access": true})),
-        ]);
-        let claims =
-            json!({"X-Pomerium-Claim-Email": "email", "X-Our-Groups": "groups", "X-Pomerium-Claim-Nothing": "nothing"});
-        let mut settings = and(provider.settings(), json!({"routes": routes, "jwt_claims_headers": claims}));
-        if place == Place::OwnHost {
-            settings["authenticate_service_url"] = json!(AUTHENTICATE);
-        }
-        Site { vallum: Vallum::start(and(settings, more)), upstream, provider }
-    }
-
-    fn visitor(&self) -> Visitor {
-        Visitor::new(self.vallum.address)
-    }
-
-    /// Somebody who has signed in at the app.
-    pub fn signed_in(&self, who: &str) -> Visitor {
-        let mut visitor = self.visitor();
-        let answer = visitor.sign_in(APP, who);
-        assert_eq!((answer.status, visitor.here().as_str()), (200, APP), "{}", answer.text());
-        visitor
-    }
-
-    fn last_request(&self) -> Request {
-        self.upstream.requests().pop().expect("a request")
-    }
-}
 
 fn sign_in_and_be_vouched_for(place: Place) {
     let site = Site::start(place, json!({}));
@@ -263,76 +191,6 @@ fn the_user_page_shows_who_one_is_and_no_token() {
     assert!(site.upstream.requests().iter().all(|r| !r.target.contains("pomerium")));
 }
 
-fn sign_out(place: Place) {
-    let site = Site::start(place, json!({}));
-    let mut alice = site.signed_in("alice");
-    let stolen = alice.cookie("app.example.com", "_pomerium").expect("a session cookie").value.clone();
-    let url = "https://app.example.com/.pomerium/sign_out";
-
-    let page = alice.follow(url);
-    assert_eq!(page.status, 200, "a GET asks for confirmation: {}", page.text());
-    assert_eq!(alice.visit_with(&stolen, &site), 200, "a GET alone signs nobody out");
-
-    let (form, fields) = confirmation(&page.text(), &alice);
-    let foreign = "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n\
-                   Content-Type: application/x-www-form-urlencoded\r\n";
-    let forged = alice.request("POST", &form, foreign, &fields);
-    assert!(matches!(forged.status, 400 | 403), "{}", forged.status);
-    assert_eq!(alice.visit_with(&stolen, &site), 200, "a foreign page's form signs nobody out");
-
-    let origin = alice.here().origin().ascii_serialization();
-    let own = format!(
-        "Origin: {origin}\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-    );
-    let done = alice.request("POST", &form, &own, &fields);
-    assert!(matches!(done.status, 200 | 302 | 303), "{} {}", done.status, done.text());
-    wait_for("the end of the session", Duration::from_secs(5), || {
-        (alice.visit_with(&stolen, &site) != 200).then_some(())
-    });
-    let mut later = site.visitor();
-    later.set_cookie("app.example.com", "_pomerium", &stolen);
-    assert_eq!(later.get(APP).status, 302, "the session is gone, not only the cookie");
-}
-
-/// The URL to which a confirmation page posts, and the fields that it posts.
-pub(crate) fn confirmation(page: &str, visitor: &Visitor) -> (String, String) {
-    let form = page.split("<form").nth(1).unwrap_or_else(|| panic!("no form: {page}"));
-    let form = form.split("</form>").next().unwrap_or_default();
-    let action = attribute(form.split('>').next().unwrap_or_default(), "action");
-    let inputs = form.split("<input").skip(1).map(|i| i.split('>').next().unwrap_or_default());
-    let mut fields = url::form_urlencoded::Serializer::new(String::new());
-    for input in inputs {
-        fields.append_pair(&attribute(input, "name"), &attribute(input, "value"));
-    }
-    (visitor.here().join(&action).expect("an action").to_string(), fields.finish())
-}
-
-/// The value of an attribute in a tag, empty when it is not there.
-fn attribute(tag: &str, name: &str) -> String {
-    let value =
-        tag.split_once(&format!("{name}=\"")).map_or("", |(_, rest)| rest.split('"').next().unwrap_or_default());
-    value.replace("&quot;", "\"").replace("&amp;", "&")
-}
-
-impl Visitor {
-    /// The status of a visit to the app with the session cookie `value` alone.
-    fn visit_with(&self, value: &str, site: &Site) -> u16 {
-        let mut other = site.visitor();
-        other.set_cookie("app.example.com", "_pomerium", value);
-        other.get(APP).status
-    }
-}
-
-#[test]
-fn sign_out_with_an_authenticate_host() {
-    sign_out(Place::OwnHost);
-}
-
-#[test]
-fn sign_out_on_the_routes_own_host() {
-    sign_out(Place::RouteHost);
-}
-
 #[test]
 fn a_callback_is_good_once_for_the_browser_that_began() {
     let site = Site::start(Place::OwnHost, json!({}));
@@ -382,28 +240,6 @@ fn nobody_is_sent_elsewhere() {
         assert!(!answer.text().contains("href=\"https://evil.example"), "{url}");
         assert_ne!(answer.status / 100, 5, "{url}");
     }
-}
-
-#[test]
-fn sessions_expire() {
-    let site = Site::start(Place::OwnHost, json!({"cookie_expire": "3s"}));
-    let alice = site.signed_in("alice");
-    let cookie = alice.cookie("app.example.com", "_pomerium").expect("a session cookie").value.clone();
-    wait_for("the end of a session of three seconds", Duration::from_secs(15), || {
-        (alice.visit_with(&cookie, &site) == 302).then_some(())
-    });
-}
-
-#[test]
-fn a_session_outlives_its_provider() {
-    let site = Site::start(Place::OwnHost, json!({}));
-    let mut alice = site.signed_in("alice");
-    let Site { vallum, upstream, provider } = site;
-    drop(provider);
-    assert_eq!(alice.get(APP).status, 200);
-    assert_eq!(Visitor::new(vallum.address).get(APP).status, 302, "a newcomer is still sent to sign in");
-    assert_eq!(vallum.connect_tls("open.example.com").ask(get("open.example.com", "/", "")).status, 200);
-    assert_eq!(upstream.complaints(), [""; 0]);
 }
 
 #[test]
