@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use super::client_certificate;
 use super::exchange::Exchange;
 use super::failure::Failure;
 use super::worker::Worker;
 use crate::http::fields::FieldKind;
 use crate::http::page::{Speaks, speaks};
 use crate::http::path;
+use crate::plan::client_certificate::Standing;
 use crate::plan::policy::{Decision, Facts, Verdict};
-use crate::plan::route::Route;
+use crate::plan::route::{Found, Route};
 use crate::plan::sign_in::{self, DEVICE_PATH};
 use crate::telemetry::authorize_log::{self, Check};
 
@@ -18,7 +20,7 @@ pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
     let Some(route) = exchange.route() else { return Err(Failure::NoPath) };
     let decoded = decoded_path(exchange);
     let facts = facts(worker, exchange, &decoded);
-    let decision = judge(exchange, route, &facts);
+    let decision = judge(exchange, exchange.plan.generation, route, &facts);
     if exchange.plan.logs.authorize {
         log(exchange, route, &decision);
     }
@@ -45,11 +47,27 @@ pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
     }
 }
 
-/// What the session alone decides is decided once for it.
-fn judge(exchange: &Exchange, route: &Route, facts: &Facts<'_>) -> Decision {
+/// Whether what a request has opened may stay open, as far as its client's certificate is concerned: where that stands
+/// worse than it did, by the terms and at the time of now, the policy that the request would meet now is asked anew.
+pub fn may_stay(worker: &Worker, exchange: &Exchange) -> bool {
+    let plan = worker.plan();
+    let found = plan.routes.find(exchange.host(), exchange.authority().port, exchange.path());
+    // What goes on where no route is left is none of the certificate's business.
+    let Found::Route(route) = found else { return true };
+    let standing = client_certificate::standing(&exchange.client, route, worker.clock.unix());
+    if standing == Standing::Valid || standing == exchange.standing {
+        return true;
+    }
+    let decoded = decoded_path(exchange);
+    let facts = Facts { standing, ..facts(worker, exchange, &decoded) };
+    judge(exchange, plan.generation, route, &facts).verdict == Verdict::Allow
+}
+
+/// What the session alone decides is decided once for it, in the plan of this `generation`.
+fn judge(exchange: &Exchange, generation: u64, route: &Route, facts: &Facts<'_>) -> Decision {
     match &exchange.session.known {
         Some(known) if route.policy.needs_session() => {
-            let residual = known.residuals.of(exchange.plan.generation, route, &known.session);
+            let residual = known.residuals.of(generation, route, &known.session);
             route.policy.decide_rest(&residual, facts)
         }
         _ => route.policy.decide(&Facts { session: None, ..*facts }),

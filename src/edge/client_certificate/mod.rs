@@ -16,6 +16,7 @@ pub use verifier::{Verifier, flaw_of, refusal};
 
 use super::exchange::{Client, Exchange};
 use crate::plan::client_certificate::{Ask, Digest, Flaw, Index, Leaf, Standing, Terms};
+use crate::plan::route::Route;
 
 /// Most terms for which a judgement is kept; a connection seldom meets more than one.
 const JUDGED_MAX: usize = 8;
@@ -101,12 +102,19 @@ fn is_host(client: &Client, host: &str) -> bool {
 
 /// Notes in the exchange how the client's certificate stands to the terms of its route at `now` (Unix seconds).
 pub fn judge(exchange: &mut Exchange, now: i64) {
-    let Some(terms) = exchange.route().and_then(|route| route.client_terms.as_ref()) else { return };
-    exchange.standing = match &exchange.client.certificate {
-        None => Standing::Missing,
-        Some(shown) if shown.judge(terms, now).is_ok() => Standing::Valid,
-        Some(_) => Standing::Invalid,
-    };
+    if let Some(route) = exchange.route() {
+        exchange.standing = standing(&exchange.client, route, now);
+    }
+}
+
+/// How the certificate of `client` stands to the terms of `route` at `now` (Unix seconds).
+pub fn standing(client: &Client, route: &Route, now: i64) -> Standing {
+    match (&route.client_terms, &client.certificate) {
+        (None, _) => Standing::Valid,
+        (Some(_), None) => Standing::Missing,
+        (Some(terms), Some(shown)) if shown.judge(terms, now).is_ok() => Standing::Valid,
+        (Some(_), Some(_)) => Standing::Invalid,
+    }
 }
 
 /// What the valid certificate of the client says; of another one, and where nothing judges it, upstreams are told nothing.

@@ -1,5 +1,5 @@
 //! A connection or stream that was upgraded: bytes flow both ways until both sides have ended. It ends earlier when its
-//! session does, when neither side has said anything for the route's `idle_timeout`, or when the worker drains; a
+//! session does, when its client's certificate no longer passes, when neither side has said anything for the route's `idle_timeout`, or when the worker drains; a
 //! WebSocket is then told why by a close frame, between two frames of its own.
 
 mod ends;
@@ -8,15 +8,15 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use super::authorize::may_stay;
 use super::codec::Client;
 use super::codec::h1::After;
 use super::exchange::{Exchange, Upgrade};
 use super::race::{First, first};
-use super::session::{Known, still_good};
+use super::session::still_good;
 use super::websocket::frames::{self, Frames, GOING_AWAY, POLICY_VIOLATION};
 use super::worker::Worker;
 use crate::net::timer;
@@ -36,6 +36,8 @@ enum End {
     Client,
     Upstream,
     SessionOver,
+    /// The client's certificate would not pass any more.
+    Certificate,
     Idle,
     Drain,
 }
@@ -46,6 +48,7 @@ impl End {
             End::Client => "client",
             End::Upstream => "upstream",
             End::SessionOver => "session_revoked",
+            End::Certificate => "client_certificate",
             End::Idle => "idle",
             End::Drain => "drain",
         }
@@ -54,6 +57,7 @@ impl End {
     fn details(self) -> &'static str {
         match self {
             End::SessionOver => "session_revoked",
+            End::Certificate => "client_certificate",
             End::Idle => "stream_idle_timeout",
             End::Drain => "draining",
             End::Client | End::Upstream => "via_upstream",
@@ -62,7 +66,7 @@ impl End {
 
     /// What a WebSocket is told (RFC 6455 section 7.4.1).
     fn code(self) -> u16 {
-        if self == End::SessionOver { POLICY_VIOLATION } else { GOING_AWAY }
+        if matches!(self, End::SessionOver | End::Certificate) { POLICY_VIOLATION } else { GOING_AWAY }
     }
 }
 
@@ -145,13 +149,12 @@ pub async fn run(
         waiting: RefCell::default(),
     };
     let (mut up, mut down) = (0, 0);
-    let idle = exchange.route().and_then(|route| route.idle_timeout);
     let (end, after) = {
         let upwards = Direction { tunnel: &tunnel, number: UP, inlet: from_client, outlet: to_upstream, size: &mut up };
         let downwards =
             Direction { tunnel: &tunnel, number: DOWN, inlet: from_upstream, outlet: to_client, size: &mut down };
         let flowing = pin!(both(&tunnel, upwards.flow(first_bytes), downwards.flow(early)));
-        oversee(&tunnel, flowing, exchange.session.known.clone(), idle).await
+        oversee(&tunnel, flowing, exchange).await
     };
     exchange.cells.stream_closed(route, end.cause());
     exchange.answer.size = down;
@@ -163,10 +166,9 @@ pub async fn run(
 async fn oversee(
     tunnel: &Tunnel<'_>,
     mut flowing: Pin<&mut impl Future<Output = End>>,
-    known: Option<Rc<Known>>,
-    idle: Option<Duration>,
+    exchange: &Exchange,
 ) -> (End, After) {
-    let watching = pin!(watch(tunnel, known, idle));
+    let watching = pin!(watch(tunnel, exchange));
     match first(flowing.as_mut(), watching).await {
         First::Left(end) => (end, After::Abort),
         First::Right(end) if tunnel.is_websocket => {
@@ -265,10 +267,11 @@ async fn say_goodbye(outlet: &mut Outlet<'_>, code: u16, is_masked: bool) {
     outlet.finish().await;
 }
 
-/// Ends when the session does, when nothing is said for `idle`, or, for a WebSocket, when the worker drains. Other
+/// Ends when the session does, when the client's certificate does not pass any more, when nothing is said for the route's `idle_timeout`, or, for a WebSocket, when the worker drains. Other
 /// protocols have no word for that: they run on until the drain time is over.
-async fn watch(tunnel: &Tunnel<'_>, known: Option<Rc<Known>>, idle: Option<Duration>) -> End {
+async fn watch(tunnel: &Tunnel<'_>, exchange: &Exchange) -> End {
     let worker = tunnel.worker;
+    let idle = exchange.route().and_then(|route| route.idle_timeout);
     let mut epoch = worker.door.revocations.epoch();
     loop {
         timer::sleep(WATCH_EVERY).await;
@@ -278,7 +281,10 @@ async fn watch(tunnel: &Tunnel<'_>, known: Option<Rc<Known>>, idle: Option<Durat
         if tunnel.is_idle(idle) {
             return End::Idle;
         }
-        let Some(known) = &known else { continue };
+        if !may_stay(worker, exchange) {
+            return End::Certificate;
+        }
+        let Some(known) = &exchange.session.known else { continue };
         if !known.session.is_valid_at(worker.clock.unix()) {
             return End::SessionOver;
         }

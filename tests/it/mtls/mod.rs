@@ -4,6 +4,7 @@ mod elsewhere;
 mod enforcement;
 mod misdirected;
 mod resumption;
+mod tunnels;
 
 use std::io;
 use std::sync::Arc;
