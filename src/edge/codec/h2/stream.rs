@@ -37,6 +37,8 @@ pub enum Closed {
 #[derive(Debug)]
 pub struct Stream {
     pub id: u32,
+    /// When it was opened, in milliseconds of the caller's clock.
+    pub opened_ms: u64,
     pub local: Local,
     /// The client sent END_STREAM.
     pub remote_ended: bool,

@@ -10,6 +10,9 @@ use super::super::{Event, StreamId};
 use super::headers::depends_on;
 use super::{Connection, DRAIN_PING, Leaving};
 
+/// A stream that is taken back later than this took a place for long enough to be no flood: deadlines of gRPC end so.
+const YOUNG_MS: u64 = 1_000;
+
 impl Connection {
     pub(super) fn read_settings(&mut self, header: &Header, payload: &[u8]) -> Result<(), ConnectionError> {
         if header.stream != 0 {
@@ -123,10 +126,12 @@ impl Connection {
         if id == 0 || self.is_idle(id) {
             return Err(ConnectionError::protocol("reset_on_idle_stream"));
         }
-        if self.streams.get(id).is_none_or(|stream| stream.closed().is_some()) {
+        let Some(stream) = self.streams.get(id).filter(|stream| stream.closed().is_none()) else {
             return self.meters.spend(Abuse::Stale);
+        };
+        if self.meters.now_ms.saturating_sub(stream.opened_ms) < YOUNG_MS {
+            self.meters.spend(Abuse::Reset)?;
         }
-        self.meters.spend(Abuse::Reset)?;
         self.shut(id, Closed::ResetByClient);
         self.events.push_back(Event::Reset { stream: StreamId(id), code: ErrorCode(code), cause: "client" });
         Ok(())

@@ -138,6 +138,7 @@ impl Connection {
         };
         self.streams.insert(Stream {
             id: begun.stream,
+            opened_ms: self.meters.now_ms,
             local: Local::Waiting,
             remote_ended: begun.end_stream,
             reset: None,

@@ -103,6 +103,8 @@ impl Connection {
             frame::write_header(&mut self.out, piece.len(), kind::DATA, flags, stream.0);
             self.out.extend_from_slice(piece);
             self.meters.earn(Abuse::WindowUpdate, UPDATES_PER_FRAME);
+            // Clients measure the bandwidth by a PING for each round trip in which data comes; gRPC's do.
+            self.meters.earn(Abuse::Ping, 1);
         }
         self.outbound.send(length);
         self.granted = self.granted.saturating_sub(length);
@@ -141,7 +143,13 @@ impl Connection {
         let Some(found) = self.streams.get(stream.0) else { return };
         let wait = found.wait;
         match found.local {
-            Local::Ended => self.reset(stream, ErrorCode::NO_ERROR),
+            Local::Ended => {
+                if found.reset.is_none() {
+                    // Who lets as many requests be answered as he takes back is no flood, only impatient.
+                    self.meters.earn(Abuse::Reset, 1);
+                }
+                self.reset(stream, ErrorCode::NO_ERROR);
+            }
             _ => self.reset(stream, ErrorCode::INTERNAL_ERROR),
         }
         match wait {

@@ -129,6 +129,42 @@ fn patience_with_what_is_usual() {
     }
 }
 
+/// A client that takes back every other request at once, or waits a second before it does.
+#[test]
+fn patience_with_those_who_take_requests_back() {
+    for waits_ms in [0, 1000] {
+        let mut server = Server::new();
+        for n in 0..2000u32 {
+            let (kept, taken) = (4 * n + 1, 4 * n + 3);
+            server.take(&[get(kept), get(taken)].concat()).unwrap();
+            if waits_ms == 0 {
+                server.connection.send_head(StreamId(kept), 204, std::iter::empty(), true).unwrap();
+            }
+            server.now_ms += waits_ms;
+            server.take(&reset(taken, 8)).unwrap();
+            server.events();
+            server.connection.release(StreamId(kept));
+            server.connection.release(StreamId(taken));
+            server.connection.output().clear();
+        }
+    }
+}
+
+/// A client that measures the bandwidth of a long answer by PINGs, one for each frame that comes.
+#[test]
+fn patience_with_those_who_measure() {
+    let mut server = Server::new();
+    server.take(&get(1)).unwrap();
+    server.connection.send_head(StreamId(1), 200, std::iter::empty(), false).unwrap();
+    for _ in 0..5000 {
+        server.connection.send_data(StreamId(1), &[b'x'; 100], false).unwrap();
+        server.connection.output().clear();
+        let ping = frame(kind::PING, 0, 0, &[0; 8]);
+        server.take(&[window_update(0, 100), window_update(1, 100), ping].concat()).unwrap();
+        server.events();
+    }
+}
+
 /// A table entry of 4,000 bytes, and 15,000 references to it in one frame: 60 MB if they were written out.
 #[test]
 fn a_header_bomb_is_refused_and_small() {
