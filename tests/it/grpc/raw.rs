@@ -32,16 +32,32 @@ pub fn url(upstream: &Upstream) -> String {
 
 /// An upstream whose `handler` runs for each connection, which closes when it returns.
 pub fn upstream(handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static) -> Upstream {
-    upstream_of(b"", handler)
+    upstream_of(|served| served.write(frame(SETTINGS, 0, 0, b"")), handler)
 }
 
 /// As [`upstream`], which takes WebSockets (RFC 8441).
 pub fn taking_websockets(handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static) -> Upstream {
-    upstream_of(&[0, 8, 0, 0, 0, 1], handler)
+    upstream_of(|served| served.write(websocket_settings()), handler)
+}
+
+/// As [`taking_websockets`], and says so in two pieces; the second comes once the first was read.
+pub fn taking_websockets_slowly(handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static) -> Upstream {
+    let hesitate = |served: &mut Served| {
+        let settings = websocket_settings();
+        let (first, rest) = settings.split_at(settings.len() - 1);
+        served.write(first)?;
+        served.wait_until_read();
+        served.write(rest)
+    };
+    upstream_of(hesitate, handler)
+}
+
+fn websocket_settings() -> Vec<u8> {
+    frame(SETTINGS, 0, 0, &[0, 8, 0, 0, 0, 1])
 }
 
 fn upstream_of(
-    settings: &'static [u8],
+    begin: impl Fn(&mut Served) -> io::Result<()> + Send + Sync + 'static,
     handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static,
 ) -> Upstream {
     Upstream::with(move |served| {
@@ -49,8 +65,8 @@ fn upstream_of(
         if served.take(PREFACE.len())? != PREFACE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "no preface"));
         }
+        begin(served)?;
         let mut peer = Peer { served, number };
-        peer.send(frame(SETTINGS, 0, 0, settings))?;
         handler(&mut peer)
     })
 }

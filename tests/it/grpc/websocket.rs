@@ -119,6 +119,16 @@ fn an_upstream_that_takes_none_is_told_of() {
 }
 
 #[test]
+fn what_an_upstream_takes_is_awaited_to_the_last_byte() {
+    let upstream = raw::taking_websockets_slowly(|peer| {
+        let Some(id) = peer.head()? else { return Ok(()) };
+        peer.fields(id, &[(":status", "200")], false)?;
+        peer.wait_for_close()
+    });
+    open(&vallum(&url(&upstream), json!({})));
+}
+
+#[test]
 fn a_key_that_cannot_be_answered_is_refused() {
     let upstream = Oracle::start(None, 1);
     let vallum = vallum(&upstream.url(), json!({}));

@@ -201,6 +201,20 @@ impl Served {
         self.writer.write_all(bytes.as_ref())
     }
 
+    /// Waits until the peer has read all that was written, as the kernel tells of its socket on this machine.
+    pub fn wait_until_read(&self) {
+        let port = |address: io::Result<SocketAddr>| format!(":{:04X}", address.expect("an address").port());
+        let (own, peers) = (port(self.writer.local_addr()), port(self.writer.peer_addr()));
+        wait_until("the peer to read", || {
+            let table = std::fs::read_to_string("/proc/net/tcp").expect("the table of sockets");
+            table.lines().find_map(|line| {
+                let columns: Vec<&str> = line.split_whitespace().collect();
+                let is_peers = columns[1].ends_with(&peers) && columns[2].ends_with(&own);
+                (is_peers && columns[4].ends_with(":00000000")).then_some(())
+            })
+        });
+    }
+
     /// Reads and forgets until the peer closes.
     pub fn wait_for_close(&mut self) -> io::Result<()> {
         io::copy(&mut self.reader, &mut io::sink()).map(drop)

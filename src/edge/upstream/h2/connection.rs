@@ -33,7 +33,7 @@ pub struct Connection {
     /// How many exchanges it had in all.
     served: Cell<u64>,
     /// The endpoint's SETTINGS have come. Before that nobody knows how many exchanges it takes.
-    heard: Cell<bool>,
+    is_settled: Cell<bool>,
     pulse: Pulse,
     pings: RefCell<Option<PingPong>>,
     /// It was given up because nothing was heard from its endpoint.
@@ -54,14 +54,14 @@ impl Connection {
             *sender = None;
             return 0;
         }
-        let most = if self.heard.get() { open.current_max_send_streams().min(PLACES_MAX) } else { 1 };
+        let most = if self.is_settled.get() { open.current_max_send_streams().min(PLACES_MAX) } else { 1 };
         most.saturating_sub(self.places.get())
     }
 
     /// Whether its endpoint takes extended CONNECTs, once it has said what it takes.
     pub async fn takes_connect(&self) -> Result<bool, Lost> {
         poll_fn(|cx| match self.sender.borrow().as_ref() {
-            Some(open) if self.heard.get() => Poll::Ready(Ok(open.is_extended_connect_protocol_enabled())),
+            Some(open) if self.is_settled.get() => Poll::Ready(Ok(open.is_extended_connect_protocol_enabled())),
             Some(_) if self.waiting.register(cx) => Poll::Pending,
             _ => Poll::Ready(Err(Lost::Unprocessed)),
         })
@@ -75,7 +75,7 @@ impl Connection {
 
     /// Whether it is open, and its endpoint's SETTINGS have not come yet.
     pub fn is_fresh(&self) -> bool {
-        !self.heard.get() && !self.is_retired()
+        !self.is_settled.get() && !self.is_retired()
     }
 
     pub fn places(&self) -> usize {
@@ -145,9 +145,9 @@ impl Connection {
     }
 
     /// All that was read was understood.
-    fn note_heard(&self, now_ms: u64) {
+    fn note_heard(&self, is_settled: bool, now_ms: u64) {
         self.pulse.note_heard(now_ms);
-        if !self.heard.replace(true) {
+        if self.is_settled.replace(is_settled) != is_settled {
             self.waiting.wake();
         }
     }
@@ -157,14 +157,13 @@ impl Connection {
 pub async fn first(call: &Call<'_>, raw: Raw) -> Result<Place, ConnectError> {
     let Raw { mut reader, mut writer, deadline, inbox, _open, .. } = raw;
     let worker = call.worker;
-    let early = !inbox.is_empty();
     let pipe = Pipe::new(inbox);
     let (sender, mut driver) = builder().handshake(End(pipe.clone())).await.map_err(io::Error::other)?;
     let connection = Rc::new(Connection {
         sender: RefCell::new(Some(sender)),
         places: Cell::new(0),
         served: Cell::new(0),
-        heard: Cell::new(false),
+        is_settled: Cell::new(false),
         pulse: Pulse::default(),
         pings: RefCell::new(driver.ping_pong()),
         is_dead: Cell::new(false),
@@ -179,13 +178,7 @@ pub async fn first(call: &Call<'_>, raw: Raw) -> Result<Place, ConnectError> {
     let task = {
         let (worker, connection, key) = (worker.clone(), connection.clone(), call.key);
         async move {
-            // The first time, nothing has been read but what came with the handshake.
-            let fresh = Cell::new(!early);
-            let heard = || {
-                if !fresh.replace(false) {
-                    connection.note_heard(worker.clock.now_ms());
-                }
-            };
+            let heard = |is_settled| connection.note_heard(is_settled, worker.clock.now_ms());
             let limit = |begins| match begins {
                 true => deadline.set_write(worker.clock.now_ms() + write_ms),
                 false => deadline.clear_write(),

@@ -16,6 +16,9 @@ use crate::edge::wire::{READ_BYTES, Reader, Writer};
 /// Most bytes that wait to be written.
 const OUTBOX_BYTES_MAX: usize = 64 * 1024;
 
+/// Length, type, flags and stream of a frame (RFC 9113 section 4.1).
+const FRAME_HEAD_BYTES: usize = 9;
+
 /// What both sides of the pipe see. Everything runs in one task, so one waker is enough for each direction.
 #[derive(Default)]
 pub struct Pipe {
@@ -39,6 +42,25 @@ struct Inbox {
     taken: usize,
 }
 
+/// The peer's first frame, its SETTINGS (RFC 9113 section 3.4), as far as it has come.
+#[derive(Default)]
+struct Opening {
+    length: [u8; 3],
+    seen: usize,
+}
+
+impl Opening {
+    fn note(&mut self, bytes: &[u8]) {
+        self.length.iter_mut().skip(self.seen).zip(bytes).for_each(|(place, byte)| *place = *byte);
+        self.seen = self.seen.saturating_add(bytes.len());
+    }
+
+    fn is_whole(&self) -> bool {
+        let [high, middle, low] = self.length;
+        self.seen >= FRAME_HEAD_BYTES + u32::from_be_bytes([0, high, middle, low]) as usize
+    }
+}
+
 fn wait(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
     *place.borrow_mut() = Some(cx.waker().clone());
 }
@@ -57,24 +79,29 @@ impl Pipe {
     }
 
     /// Reads into the pipe and writes out of it; never ends by itself. `heard` is called each time that all of what was
-    /// read has been taken, `deadlines` around each write.
-    pub async fn pump(&self, reader: &mut Reader, writer: &mut Writer, heard: impl Fn(), deadlines: impl Fn(bool)) {
+    /// read has been taken, with whether the peer's SETTINGS were in that; `deadlines` around each write.
+    pub async fn pump(&self, reader: &mut Reader, writer: &mut Writer, heard: impl Fn(bool), deadlines: impl Fn(bool)) {
         let reading = pin!(self.read(reader, heard));
         let writing = pin!(self.write(writer, deadlines));
         first(reading, writing).await;
     }
 
-    async fn read(&self, reader: &mut Reader, heard: impl Fn()) {
+    async fn read(&self, reader: &mut Reader, heard: impl Fn(bool)) {
         let mut bytes = Vec::new();
+        let mut opening = Opening::default();
+        opening.note(&self.inbox.borrow().bytes);
         loop {
             poll_fn(|cx| {
                 wait(&self.reader, cx);
                 if self.inbox.borrow().bytes.is_empty() { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
-            heard();
+            heard(opening.is_whole());
             match reader.read(&mut bytes, READ_BYTES).await {
-                Ok(1..) => std::mem::swap(&mut self.inbox.borrow_mut().bytes, &mut bytes),
+                Ok(1..) => {
+                    opening.note(&bytes);
+                    std::mem::swap(&mut self.inbox.borrow_mut().bytes, &mut bytes);
+                }
                 _ => {
                     self.ended.set(true);
                     wake(&self.reader);
@@ -206,6 +233,19 @@ mod tests {
         assert!(pipe.inbox.borrow().bytes.is_empty());
         pipe.ended.set(true);
         assert_eq!(read(&mut end, 3), Some(Vec::new()));
+    }
+
+    #[test]
+    fn settings_are_whole_with_their_last_byte() {
+        let frame = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1];
+        for cut in 0..frame.len() {
+            let mut opening = Opening::default();
+            let (first, rest) = frame.split_at(cut);
+            first.iter().for_each(|byte| opening.note(&[*byte]));
+            assert!(!opening.is_whole(), "{cut}");
+            opening.note(rest);
+            assert!(opening.is_whole(), "{cut}");
+        }
     }
 
     #[test]
