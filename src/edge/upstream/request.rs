@@ -175,20 +175,18 @@ fn copy(exchange: &Exchange, route: &Route, field: &Field, nominated: &Nominated
     }
 }
 
-/// `set_request_headers` and `remove_request_headers` replace what the client sent.
+/// `set_request_headers` and `remove_request_headers` replace what the client sent, in every spelling that a server may
+/// fold onto their names.
 fn is_replaced(route: &Route, name: &[u8]) -> bool {
-    let same = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    let same = |known: &str| fields::folds_alike(name, known.as_bytes());
     route.request_headers_set.iter().any(|(known, _)| same(known))
         || route.request_headers_removed.iter().any(|k| same(k))
 }
 
 /// Whether a field behind the request's body says nothing that only the route or we may say.
 pub fn is_clients_own(exchange: &Exchange, route: &Route, name: &[u8]) -> bool {
-    let same = |known: &str| fields::folds_alike(name, known.as_bytes());
-    let replaced = route.request_headers_set.iter().any(|(known, _)| same(known))
-        || route.request_headers_removed.iter().any(|known| same(known));
     let underscore_passes = !fields::has_underscore(name) || passes_with_underscore(exchange, name);
-    !replaced && underscore_passes && !is_claim(exchange, name)
+    !is_replaced(route, name) && underscore_passes && !is_claim(exchange, name)
 }
 
 /// Whether `jwt_claims_headers` gives the name to a claim, whatever its spelling: no client may set it.

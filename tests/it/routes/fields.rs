@@ -66,6 +66,22 @@ fn a_value_that_grows_without_bound_is_sent_empty() {
 }
 
 #[test]
+fn what_a_route_sets_or_removes_no_client_says_in_another_spelling() {
+    let more =
+        json!({"set_request_headers": {"X-Remote-User": "of the route"}, "remove_request_headers": ["X-Secret-Key"]});
+    let upstream = Upstream::echo();
+    let settings = and(clear(json!([route(&upstream, more)])), json!({"headers_with_underscores_action": "allow"}));
+    let vallum = Vallum::start(settings);
+    for hyphen in ["-", "_", ".", "~", "+"] {
+        let fields = "X-Remote-User: forged\r\nX-Secret-Key: forged\r\n".replace('-', hyphen);
+        let before = upstream.requests().len();
+        assert_eq!(vallum.connect().ask(get(HOST, "/", &fields)).status, 200, "{fields}");
+        assert_eq!(upstream.requests()[before].header("x-remote-user"), "of the route");
+    }
+    assert!(!upstream.received_text().contains("forged"), "{}", upstream.received_text());
+}
+
+#[test]
 fn request_fields_are_removed_last() {
     let more = json!({
         "set_request_headers": {"X-Set": "a", "X-Kept": "b"},
