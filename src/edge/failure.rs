@@ -122,7 +122,7 @@ impl Failure {
     pub fn meaning(&self) -> Meaning {
         use Failure as F;
         let (status, source, slug, text): (u16, Source, &'static str, Cow<'static, str>) = match self {
-            F::Head(e @ (HeadError::TooLarge | HeadError::TooManyFields)) => {
+            F::Head(e @ (HeadError::TooLarge | HeadError::TooManyFields | HeadError::TooManyOptions)) => {
                 (431, Source::Limit, "request_head_too_large", e.to_string().into())
             }
             F::Head(e @ HeadError::TargetTooLarge) => (414, Source::Limit, "target_too_large", e.to_string().into()),

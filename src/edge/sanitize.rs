@@ -12,8 +12,9 @@ use super::session::own_credentials;
 use super::websocket::handshake::Key;
 use crate::http::authority::{self, Authority};
 use crate::http::fields::{self, FieldKind};
+use crate::http::framing;
+use crate::http::head::{HeadError, Span};
 use crate::http::path::{self, PathError};
-use crate::http::{framing, head::Span};
 use crate::plan::field_rules::Underscores;
 
 /// Fills `exchange.normal` and the request id.
@@ -63,7 +64,10 @@ fn connection(exchange: &mut Exchange) -> Result<(), Failure> {
     let head = &exchange.head;
     let mut close = false;
     let mut upgrade = false;
-    for option in head.all(FieldKind::Connection).flat_map(fields::connection_options) {
+    for (count, option) in head.all(FieldKind::Connection).flat_map(fields::connection_options).enumerate() {
+        if count >= fields::CONNECTION_OPTIONS_MAX {
+            return Err(Failure::Head(HeadError::TooManyOptions));
+        }
         close |= option.eq_ignore_ascii_case(b"close");
         upgrade |= option.eq_ignore_ascii_case(b"upgrade");
     }

@@ -96,6 +96,8 @@ pub enum HeadError {
     TooLarge,
     #[error("the head has more than 1000 fields")]
     TooManyFields,
+    #[error("Connection names more than {} options", fields::CONNECTION_OPTIONS_MAX)]
+    TooManyOptions,
     #[error("the request target is larger than 32 KiB")]
     TargetTooLarge,
 }

@@ -109,6 +109,9 @@ fn translate(
     let body = framing::of_response(is_head, false, status, version == 1, pairs)
         .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
     let said = Said::of(response.headers);
+    if said.options > fields::CONNECTION_OPTIONS_MAX {
+        return Err(Failure::UpstreamProtocol("Connection names too many options"));
+    }
     let keep_alive = version == 1 && body != BodyLength::UntilClose && !said.close;
     let answer = Answer { exchange, route, headers: response.headers, said, status, body, accept: None };
     match head {
@@ -184,6 +187,8 @@ struct Said {
     close: bool,
     /// `Connection` names anything but how the connection goes on.
     nominates: bool,
+    /// How many options `Connection` has.
+    options: usize,
     is_message_stream: bool,
 }
 
@@ -203,6 +208,7 @@ impl Said {
 
     fn note_options(&mut self, value: &[u8]) {
         for option in fields::connection_options(value) {
+            self.options += 1;
             match option {
                 _ if fields::is_named(option, b"keep-alive") || fields::is_named(option, b"upgrade") => {}
                 _ if fields::is_named(option, b"close") => self.close = true,

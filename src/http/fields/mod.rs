@@ -187,6 +187,9 @@ pub fn is_hop_by_hop(name: &[u8]) -> bool {
     )
 }
 
+/// Most options of all `Connection` fields of a message: each is looked for among all its fields. Honest ones have a few.
+pub const CONNECTION_OPTIONS_MAX: usize = 64;
+
 /// The options of a `Connection` value, without empty ones.
 pub fn connection_options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim).filter(|option| !option.is_empty())

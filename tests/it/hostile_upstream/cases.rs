@@ -187,6 +187,12 @@ pub(super) fn heads() -> Vec<Case> {
     ]));
     cases.extend([
         case("a head without end", with(&format!("X-Long: {}", "a".repeat(400 * 1024)), ""), Closes, Refused),
+        case(
+            "too many options of the connection",
+            with(&format!("Connection: {}\r\nContent-Length: 0", "x,".repeat(65)), ""),
+            Stays,
+            Refused,
+        ),
         case("too many fields", with(&format!("{many}Content-Length: 0"), ""), Stays, Refused),
         case("closed within the status line", "HTTP/1.1 20", Closes, Refused),
         case("closed within the head", "HTTP/1.1 200 OK\r\nContent-Le", Closes, Refused),

@@ -261,6 +261,13 @@ pub(super) fn lines() -> Vec<Vector> {
         ),
         vector("an empty line in front", format!("\r\nGET /a HTTP/1.1\r\nHost: {HOST}\r\n\r\n"), Either(&[("/a", "")])),
         vector("empty lines in front", format!("\r\n\r\n\r\nGET /a HTTP/1.1\r\nHost: {HOST}\r\n\r\n"), Refused),
+        vector("more options than anybody has", get(&format!("Connection: {}\r\n", "x,".repeat(65))), Refused),
+        vector("more of them, in many fields", get(&"Connection: x\r\n".repeat(65)), Refused),
+        vector(
+            "a few options",
+            format!("GET /a HTTP/1.1\r\nHost: {HOST}\r\nConnection: {}\r\n\r\n", "x,,".repeat(64)),
+            Fate::Forwarded(&[("/a", "")]),
+        ),
         vector("LF in front", format!("\nGET /a HTTP/1.1\r\nHost: {HOST}\r\n\r\n"), Refused),
         vector("CR in front", format!("\rGET /a HTTP/1.1\r\nHost: {HOST}\r\n\r\n"), Refused),
         vector("no field at all", format!("GET /a HTTP/1.1\r\n\r\n{HIDDEN}"), Refused),
