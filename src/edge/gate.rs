@@ -19,6 +19,10 @@ const RESERVE_MAX: u64 = 4096;
 /// The share of all descriptors that is kept back where there are few.
 const RESERVE_SHARE: u64 = 4;
 
+/// The share of the descriptors up to the mark that connections to one endpoint may take. Clients over HTTP/2 ask for many at
+/// once, and an endpoint that hangs would else leave none for anybody.
+const ENDPOINT_SHARE: usize = 2;
+
 /// Whose connections are counted together: one IPv4 address, or one IPv6 /64, which is what one host gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Source(u64, bool);
@@ -110,6 +114,11 @@ impl Gate {
     /// free number, so a number tells how many are in use.
     pub fn is_crowded(&self, descriptor: i32) -> bool {
         descriptor >= self.mark
+    }
+
+    /// How many connections all workers may have to one endpoint.
+    pub fn per_endpoint(&self) -> usize {
+        usize::try_from(self.mark).unwrap_or(0) / ENDPOINT_SHARE
     }
 
     fn add(&self, limits: &Limits, source: Source) -> Result<(), Full> {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use rustls_pki_types::ServerName;
@@ -93,11 +93,39 @@ pub struct Endpoint {
     pub weight: u32,
     /// Milliseconds of the process's monotonic clock until which this endpoint is passed over; 0 when it is up.
     down_until_ms: AtomicU64,
+    /// Connections of all workers to it.
+    open: AtomicUsize,
+}
+
+/// A connection's place among all those to its endpoint; given back when dropped.
+#[derive(Debug)]
+pub struct Seat(Arc<Endpoint>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Endpoint {
     pub fn new(address: SocketAddr, authority: &str, server_name: Option<ServerName<'static>>, weight: u32) -> Self {
-        Endpoint { address, authority: authority.into(), server_name, weight, down_until_ms: AtomicU64::new(0) }
+        Endpoint {
+            address,
+            authority: authority.into(),
+            server_name,
+            weight,
+            down_until_ms: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts one more connection to the endpoint; `None` when there are `max` already.
+    pub fn enter(self: &Arc<Self>, max: usize) -> Option<Seat> {
+        // Made first, so that a count that is too high is taken back by its drop. The order of other memory does not
+        // depend on it.
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat(self.clone());
+        (before < max).then_some(seat)
     }
 
     /// Whether the endpoint may take a request at `now_ms`.
@@ -189,6 +217,16 @@ mod tests {
 
     fn count(turns: &[u16], index: u16) -> usize {
         turns.iter().filter(|t| **t == index).count()
+    }
+
+    #[test]
+    fn seats_are_given_back() {
+        let endpoint = Arc::new(Endpoint::new("192.0.2.1:80".parse().unwrap(), "a", None, 1));
+        let first = endpoint.enter(2);
+        let second = endpoint.enter(2);
+        assert!(first.is_some() && second.is_some() && endpoint.enter(2).is_none() && endpoint.enter(2).is_none());
+        drop(first);
+        assert!(endpoint.enter(2).is_some());
     }
 
     #[test]

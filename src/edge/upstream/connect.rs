@@ -33,6 +33,9 @@ pub enum ConnectError {
     /// As many requests as may be are on their way there over HTTP/2.
     #[error("no room on the connections to the endpoint within the connect timeout")]
     Full,
+    /// So that some are left for others.
+    #[error("the endpoint has its share of all descriptors")]
+    Share,
 }
 
 impl ConnectError {
@@ -44,7 +47,7 @@ impl ConnectError {
             ConnectError::Io(_) => "io",
             ConnectError::Tls(_) | ConnectError::NoServerName => "tls",
             ConnectError::Alike => "alike",
-            ConnectError::Full => "overflow",
+            ConnectError::Full | ConnectError::Share => "overflow",
         }
     }
 }
@@ -104,6 +107,10 @@ impl Call<'_> {
                 self.worker.pool.close_idle();
                 Err(error.into())
             }
+            Err(ConnectError::Share) => {
+                self.worker.cells.limit("endpoint_connections");
+                Err(ConnectError::Share)
+            }
             Err(error) => {
                 self.endpoint.mark_down(self.worker.clock.now_ms() + DOWN_MS);
                 Err(error)
@@ -113,6 +120,7 @@ impl Call<'_> {
 
     async fn connect(&self) -> Result<Dialed, ConnectError> {
         let Call { worker, timeouts, cluster, endpoint, key } = *self;
+        let seat = endpoint.enter(worker.gate.per_endpoint()).ok_or(ConnectError::Share)?;
         let stream = timer::timeout(timeouts.connect, Stream::connect(endpoint.address))
             .await
             .map_err(|_| ConnectError::Timeout)??;
@@ -142,6 +150,7 @@ impl Call<'_> {
             reused: false,
             key,
             _open: worker.pool.count(),
+            _seat: seat,
         });
         Ok(Dialed { connection, is_h2 })
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::deadline::Deadline;
 use super::wire::{Reader, Writer};
-use crate::plan::cluster::Endpoint;
+use crate::plan::cluster::{Endpoint, Seat};
 
 /// What a request goes over.
 pub enum Opened {
@@ -34,4 +34,5 @@ pub struct Connection {
     key: pool::Key,
     /// Counts the connection as open for as long as it lives.
     _open: pool::Open,
+    _seat: Seat,
 }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::harness::vallum::{HOST, and, clear, command, get, public_route};
 use crate::harness::{Upstream, Vallum, Wire, wait_until};
+use crate::http2::client::Client;
 
 const DESCRIPTORS: usize = 200;
 
@@ -71,4 +72,35 @@ fn idle_connections_make_room_for_new_ones() {
     // Nobody closes anything, but a newcomer is served all the same.
     assert_eq!(vallum.connect().ask(get(HOST, "/", "")).status, 200);
     assert_eq!(held.len(), DESCRIPTORS + DESCRIPTORS / 4);
+}
+
+#[test]
+fn an_endpoint_that_hangs_leaves_descriptors_for_others() {
+    let hanging = Upstream::with(|served| {
+        while let Some(request) = served.request()? {
+            match request.target.as_str() {
+                "/hang" => served.stay_silent(),
+                _ => served.answer(200, "", b"ok")?,
+            }
+        }
+        Ok(())
+    });
+    let other = Upstream::echo();
+    let routes = json!([
+        and(public_route(HOST, json!(other.url())), json!({"prefix": "/other"})),
+        public_route(HOST, json!(hanging.url())),
+    ]);
+    let vallum = Vallum::start_as(with_few(), TempDir::new().unwrap(), json!({"routes": routes}));
+    let mut greedy: Vec<Client> = (0..2).map(|_| Client::connect(vallum.address)).collect();
+    for client in &mut greedy {
+        // Alone they would take more than all.
+        let ids: Vec<u32> = (0..90).map(|_| client.request("GET", "/hang", &[], true)).collect();
+        assert_eq!(client.finish(ids[89]).status, 503);
+    }
+    assert_eq!(Client::connect(vallum.address).get("/other").status, 200);
+    vallum.wait_for_metric("vallum_limits_total", &[("limit", "endpoint_connections")], 1.0);
+    drop(greedy);
+    wait_until("a place at the endpoint", || {
+        (Client::connect(vallum.address).get("/free").status == 200).then_some(())
+    });
 }
