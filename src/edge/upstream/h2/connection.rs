@@ -155,7 +155,7 @@ impl Connection {
 
 /// Begins to speak HTTP/2 on a fresh connection, and takes the first place on it.
 pub async fn first(call: &Call<'_>, raw: Raw) -> Result<Place, ConnectError> {
-    let Raw { mut reader, mut writer, deadline, inbox, _open, .. } = raw;
+    let Raw { mut reader, mut writer, deadline, inbox, _open, _seat, .. } = raw;
     let worker = call.worker;
     let pipe = Pipe::new(inbox);
     let (sender, mut driver) = builder().handshake(End(pipe.clone())).await.map_err(io::Error::other)?;
@@ -189,7 +189,7 @@ pub async fn first(call: &Call<'_>, raw: Raw) -> Result<Place, ConnectError> {
             }
             deadline.control().shutdown();
             end(&worker, key, &connection);
-            drop(_open);
+            drop((_open, _seat));
         }
     };
     let on_panic = {
