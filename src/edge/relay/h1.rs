@@ -217,8 +217,10 @@ async fn stream(
             }
         }
     };
-    // The head was written while the body was still coming, so it announced the end of the connection.
-    Ok(Relayed { response, result, size, uploaded: uploaded.get(), close: close || sent_result.is_none() })
+    // Where the body was still coming when the head was written, the head announced the end of the connection. So it did where
+    // the endpoint took no more: what is left of that body would be read as the next request.
+    let close = close || !matches!(sent_result, Some(Ok(())));
+    Ok(Relayed { response, result, size, uploaded: uploaded.get(), close })
 }
 
 /// Sends the answer to the client and decides what becomes of both connections.

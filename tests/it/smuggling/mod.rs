@@ -8,6 +8,8 @@ mod obfuscations;
 mod pipelines;
 mod vectors;
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 
 use crate::harness::vallum::{HOST, and, clear, get, public_route};
@@ -203,4 +205,33 @@ fn bytes_after_an_upgrade_wait_for_its_acceptance() {
     let targets: Vec<String> = upstream.requests().into_iter().map(|r| r.target).collect();
     assert_eq!(targets, ["/no-websocket-here"]);
     assert_eq!(upstream.complaints(), [""; 0]);
+}
+
+#[test]
+fn what_is_left_of_a_body_that_the_upstream_does_not_take_is_no_request() {
+    // The upstream answers at once and breaks off. Whatever the edge notices first, the answer or that nobody takes the body,
+    // the rest of the body stays one.
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = seen.clone();
+    let upstream = Upstream::with(move |served| {
+        let Some(request) = served.head()? else { return Ok(()) };
+        noted.lock().unwrap().push(request.target);
+        served.answer(413, "Connection: close\r\n", b"no")
+    });
+    let vallum = with_one_pool(&upstream);
+    let hidden = get(HOST, "/smuggled", "").repeat(200);
+    let padding = "x".repeat(180_000);
+    for attempt in 0..300 {
+        let mut wire = vallum.connect();
+        wire.send(format!(
+            "POST /a HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {}\r\n\r\n",
+            padding.len() + hidden.len()
+        ));
+        // The edge may have closed already.
+        let _ = wire.try_send(padding.as_bytes()).and_then(|()| wire.try_send(hidden.as_bytes()));
+        let answers = statuses(&wire.finish().drain());
+        assert!(answers.len() <= 1, "attempt {attempt}: {answers:?}");
+    }
+    let seen = seen.lock().unwrap();
+    assert!(seen.iter().all(|target| target == "/a"), "{seen:?}");
 }
