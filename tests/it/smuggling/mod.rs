@@ -8,12 +8,13 @@ mod obfuscations;
 mod pipelines;
 mod vectors;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, mpsc};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::vallum::{HOST, and, clear, get, public_route};
-use crate::harness::{Upstream, Vallum, Wire};
+use crate::harness::{PATIENCE, Upstream, Vallum, Wire};
 
 /// Requests as (target, body).
 type Seen = &'static [(&'static str, &'static str)];
@@ -209,29 +210,41 @@ fn bytes_after_an_upgrade_wait_for_its_acceptance() {
 
 #[test]
 fn what_is_left_of_a_body_that_the_upstream_does_not_take_is_no_request() {
-    // The upstream answers at once and breaks off. Whatever the edge notices first, the answer or that nobody takes the body,
-    // the rest of the body stays one.
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let noted = seen.clone();
+    // The upstream answers and breaks off while the edge stands still amid a body: the edge learns of the answer and that nobody
+    // takes the rest at the same time, and whichever it looks at first, the rest stays a body.
+    let (begun, begins) = mpsc::channel();
+    let (go, goes) = mpsc::channel::<()>();
+    let (done, is_done) = mpsc::channel();
+    let goes = Mutex::new(goes);
     let upstream = Upstream::with(move |served| {
-        let Some(request) = served.head()? else { return Ok(()) };
-        noted.lock().unwrap().push(request.target);
-        served.answer(413, "Connection: close\r\n", b"no")
+        served.head()?;
+        served.take(1024 * 1024)?;
+        begun.send(()).ok();
+        goes.lock().unwrap().recv().ok();
+        served.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")?;
+        let reset = served.reset();
+        done.send(()).ok();
+        reset
     });
     let vallum = with_one_pool(&upstream);
-    let hidden = get(HOST, "/smuggled", "").repeat(200);
-    let padding = "x".repeat(180_000);
-    for attempt in 0..300 {
+    let body = get(HOST, "/smuggled", "").repeat(300_000);
+    for attempt in 0..10 {
         let mut wire = vallum.connect();
-        wire.send(format!(
-            "POST /a HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {}\r\n\r\n",
-            padding.len() + hidden.len()
-        ));
-        // The edge may have closed already.
-        let _ = wire.try_send(padding.as_bytes()).and_then(|()| wire.try_send(hidden.as_bytes()));
-        let answers = statuses(&wire.finish().drain());
+        wire.send(format!("POST /a HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {}\r\n\r\n", body.len()));
+        let answers = std::thread::scope(|scope| {
+            let client = scope.spawn(|| {
+                // The edge ends the connection before all is sent.
+                wire.try_send(&body).ok();
+                statuses(&wire.finish().drain())
+            });
+            begins.recv_timeout(PATIENCE).expect("a body");
+            vallum.process.signal(Signal::STOP);
+            go.send(()).unwrap();
+            is_done.recv_timeout(PATIENCE).expect("an answer");
+            vallum.process.signal(Signal::CONT);
+            client.join().unwrap()
+        });
         assert!(answers.len() <= 1, "attempt {attempt}: {answers:?}");
     }
-    let seen = seen.lock().unwrap();
-    assert!(seen.iter().all(|target| target == "/a"), "{seen:?}");
+    assert_eq!(upstream.connections(), 10, "nothing but what was asked for");
 }
