@@ -244,13 +244,15 @@ impl Talk<'_> {
         answering: &mut Answering,
         head: &mut HeadSink<'_>,
     ) -> Result<(Response, Receiving), Loss> {
-        let answer = self.place.deadline.bound(answering.head(INTERIM_MAX)).await;
+        let (exchange, route) = (self.exchange, self.job.route);
+        let pass = |interim: &_| response::pass_interim_of_stream(exchange, route, interim, head);
+        let answer = self.place.deadline.bound(answering.head(INTERIM_MAX, pass)).await;
         let (parts, stream) = match answer {
             Ok(answer) => answer.map_err(Loss::Lost)?.into_parts(),
             Err(_) => return Err(Failure::UpstreamTimeout.into()),
         };
         let ended = stream.is_end_stream();
-        let response = response::of_stream(self.exchange, self.job.route, &parts, ended, self.closes(), head)?;
+        let response = response::of_stream(exchange, route, &parts, ended, self.closes(), head)?;
         let receiving =
             self.place.receive(stream, ended || (response.body == BodyLength::None && response.status != SWITCHED));
         Ok((response, receiving))

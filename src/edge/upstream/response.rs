@@ -102,6 +102,7 @@ fn translate(
     }
     check_websocket(exchange, status, response)?;
     if (100..200).contains(&status) && status != 101 {
+        pass_interim(exchange, route, status, response.headers, head);
         return Ok(Found::Interim(length));
     }
     let pairs = response.headers.iter().map(|header| (header.name.as_bytes(), header.value));
@@ -120,6 +121,41 @@ fn translate(
     }
     let is_message_stream = body != BodyLength::None && said.is_message_stream;
     Ok(Found::Final(Response { status, body, keep_alive, is_message_stream }, length))
+}
+
+/// Interim responses go on to clients of HTTP/2 (RFC 9110 section 15.2), all but 100, which is ours to give: the client's
+/// expectation is met here. Of the clients of HTTP/1.1 too many take an interim response for the final one (RFC 8297 section 3
+/// warns of it), so they get none. Nothing is added of the route's, and a client that is gone is noticed later.
+fn pass_interim(
+    exchange: &Exchange,
+    route: &Route,
+    status: u16,
+    headers: &[httparse::Header<'_>],
+    head: &mut HeadSink<'_>,
+) {
+    let HeadSink::H2(stream) = head else { return };
+    let said = Said::of(headers);
+    if status == 100 || said.options > fields::CONNECTION_OPTIONS_MAX {
+        return;
+    }
+    let answer = Answer { exchange, route, headers, said, status, body: BodyLength::None, accept: None };
+    let _ = stream.send_head_by(status, false, |lines| answer.kept().for_each(|(name, value)| lines.add(name, &value)));
+}
+
+/// The same for one that came on a stream of HTTP/2.
+pub fn pass_interim_of_stream(
+    exchange: &Exchange,
+    route: &Route,
+    interim: &::http::Response<()>,
+    head: &mut HeadSink<'_>,
+) {
+    if interim.headers().len() <= FIELDS_MAX && !matches!(head, HeadSink::H1(_)) {
+        pass_interim(exchange, route, interim.status().as_u16(), &headers_of(interim.headers()), head);
+    }
+}
+
+fn headers_of(map: &::http::HeaderMap) -> Vec<httparse::Header<'_>> {
+    map.iter().map(|(name, value)| httparse::Header { name: name.as_str(), value: value.as_bytes() }).collect()
 }
 
 /// On a stream of HTTP/2 every 2xx opens a tunnel (RFC 8441 section 5), so only an upstream that opened one may cause it.
@@ -154,9 +190,7 @@ pub fn of_stream(
     if parts.headers.len() > FIELDS_MAX {
         return Err(Failure::UpstreamProtocol("the response head has too many fields"));
     }
-    let fields = parts.headers.iter();
-    let headers: Vec<_> =
-        fields.map(|(name, value)| httparse::Header { name: name.as_str(), value: value.as_bytes() }).collect();
+    let headers = headers_of(&parts.headers);
     let pairs = headers.iter().map(|header| (header.name.as_bytes(), header.value));
     let stated = framing::of_response(exchange.method() == "HEAD", false, status, true, pairs)
         .map_err(|_| Failure::UpstreamProtocol("the framing of the response is ambiguous"))?;
@@ -300,7 +334,7 @@ impl<'r> Answer<'r> {
         let name = header.name.as_bytes();
         let ends_here = match fields::known(name) {
             // An answer without a body may still tell its length (HEAD, 304).
-            Some(FieldKind::ContentLength) => self.body != BodyLength::None || matches!(self.status, 101 | 204),
+            Some(FieldKind::ContentLength) => self.body != BodyLength::None || matches!(self.status, 100..=199 | 204),
             Some(
                 FieldKind::TransferEncoding
                 | FieldKind::Connection

@@ -70,6 +70,17 @@ fn answers_that_are_none() {
 }
 
 #[test]
+fn interim_answers_go_on() {
+    let upstream = hostile(|peer, id| {
+        peer.fields(id, &[(":status", "103"), ("link", "</a>")], false)?;
+        peer.fields(id, &[(":status", "204")], true)
+    });
+    let (reply, _vallum) = ask(&upstream, json!({}));
+    assert_eq!((reply.status, reply.ended), (204, true), "{reply:?}");
+    assert_eq!(reply.interim, [(103, vec![("link".to_owned(), "</a>".to_owned())])]);
+}
+
+#[test]
 fn connections_that_end_instead_of_answering() {
     let cases: [(&str, Handler); 4] = [
         ("a reset", |peer, id| peer.reset_stream(id, INTERNAL_ERROR)),

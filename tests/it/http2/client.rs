@@ -40,6 +40,8 @@ pub const ENHANCE_YOUR_CALM: u32 = 11;
 /// What came on one stream.
 #[derive(Debug, Clone, Default)]
 pub struct Reply {
+    /// The interim responses before the final one.
+    pub interim: Vec<(u16, Fields)>,
     pub status: u16,
     pub headers: Fields,
     pub body: Vec<u8>,
@@ -284,9 +286,14 @@ impl Client {
                     return;
                 }
                 assert_eq!(headers[0].0, ":status");
-                reply.status = headers.remove(0).1.parse().expect("a status");
+                let status = headers.remove(0).1.parse().expect("a status");
                 assert!(headers.iter().all(|(name, _)| !name.starts_with(':')), "{headers:?}");
-                reply.headers = headers;
+                if (100..200).contains(&status) {
+                    assert_eq!(flags & END_STREAM, 0, "an interim response that ends a stream");
+                    reply.interim.push((status, headers));
+                    return;
+                }
+                (reply.status, reply.headers) = (status, headers);
             }
             DATA => {
                 assert!(reply.status >= 200, "a body before its head");

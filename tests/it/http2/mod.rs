@@ -59,6 +59,25 @@ fn the_client_chooses_the_protocol() {
 }
 
 #[test]
+fn interim_answers_go_on() {
+    let upstream = Upstream::answering(
+        "HTTP/1.1 100 Continue\r\n\r\n\
+         HTTP/1.1 103 Early Hints\r\nLink: </s.css>; rel=preload\r\nConnection: x-hop\r\nX-Hop: 1\r\nContent-Length: 9\r\n\
+         Set-Cookie: _pomerium=forged\r\n\r\n\
+         HTTP/1.1 102 Processing\r\n\r\n\
+         HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    );
+    let vallum = public(&upstream);
+    let mut client = Client::connect(vallum.address);
+    for _ in 0..2 {
+        let reply = client.get("/");
+        assert_eq!((reply.status, &reply.body[..], reply.header("content-length")), (200, &b"ok"[..], "2"));
+        let link = ("link".to_owned(), "</s.css>; rel=preload".to_owned());
+        assert_eq!(reply.interim, [(103, vec![link]), (102, vec![])]);
+    }
+}
+
+#[test]
 fn bodies_of_answers_are_exact() {
     let upstream = Upstream::echo();
     let vallum = public(&upstream);

@@ -107,14 +107,20 @@ pub struct Answering {
 }
 
 impl Answering {
-    /// Waits for the head of the final response. At most `interim_max` interim ones may come before it; they are skipped.
-    pub async fn head(&mut self, interim_max: usize) -> Result<Response<RecvStream>, Lost> {
+    /// Waits for the head of the final response. At most `interim_max` interim ones may come before it; each is handed to
+    /// `pass`.
+    pub async fn head(
+        &mut self,
+        interim_max: usize,
+        mut pass: impl FnMut(&Response<()>),
+    ) -> Result<Response<RecvStream>, Lost> {
         poll_fn(|cx| {
-            while let Poll::Ready(Some(Ok(_))) = self.answer.poll_informational(cx) {
+            while let Poll::Ready(Some(Ok(interim))) = self.answer.poll_informational(cx) {
                 self.interim += 1;
                 if self.interim > interim_max {
                     return Poll::Ready(Err(Lost::Interim));
                 }
+                pass(&interim);
             }
             std::pin::Pin::new(&mut self.answer).poll(cx).map_err(|error| Lost::of(&error))
         })
