@@ -49,6 +49,10 @@ validate CONFIG:
 bench *ARGS:
     benches/run {{ARGS}}
 
+# Records the profile by which release builds are laid out (a quarter of an hour): benches/README.md.
+pgo:
+    benches/pgo/record
+
 # What a policy decision costs, in nanoseconds.
 bench-policy:
     cargo bench --locked --bench policy

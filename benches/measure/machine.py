@@ -70,11 +70,14 @@ def run_quietly(argv):
         raise Unfit(f"{' '.join(argv)} failed:\n{(done.stdout + done.stderr)[-2000:]}")
 
 
-def build_vallum():
-    """Builds the release binary and returns its path, wherever the target directory is."""
+def build_vallum(extra=None):
+    """Builds the release binary, with `extra` in the environment, and returns its path, wherever the target directory is."""
     print("building vallum (release)", flush=True)
     argv = ["cargo", "build", "--release", "--bin", "vallum", "--message-format=json-render-diagnostics"]
-    done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=BUILD_SECONDS, check=False)
+    environment = {**os.environ, **(extra or {})}
+    done = subprocess.run(
+        argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, timeout=BUILD_SECONDS, check=False
+    )
     found = re.findall(r'"executable":"([^"]+/vallum)"', done.stdout)
     if done.returncode != 0 or not found:
         raise Unfit("the release build failed")

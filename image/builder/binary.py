@@ -9,8 +9,8 @@ from . import elf, say
 TARGET = "x86_64-unknown-linux-gnu"
 
 
-def build(source: Path) -> Path:
-    """Builds `vallum` for the image, with paths of the machine left out of it; returns the file."""
+def build(source: Path, extra: dict[str, str] | None = None) -> Path:
+    """Builds `vallum` for the image, with paths of the machine left out of it and `extra` in the environment; returns the file."""
     home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     folder = source / "target-image"
     flags = f"-C target-feature=+crt-static --remap-path-prefix={source}=/vallum --remap-path-prefix={home}=/cargo"
@@ -20,6 +20,7 @@ def build(source: Path) -> Path:
         "CARGO_PROFILE_RELEASE_DEBUG": "false",
         "CARGO_PROFILE_RELEASE_STRIP": "debuginfo",
         "RUSTFLAGS": flags,
+        **(extra or {}),
     }
     command = ["cargo", "build", "--release", "--locked", "--target", TARGET, "--bin", "vallum"]
     try:

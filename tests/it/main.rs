@@ -28,6 +28,7 @@ mod metrics;
 mod mtls;
 mod policy;
 mod proxy_protocol;
+mod release_profile;
 mod routes;
 mod signin;
 mod smuggling;
