@@ -27,6 +27,8 @@ use crate::telemetry::metrics::WorkerCells;
 pub struct Client {
     /// The person's address, after PROXY protocol handling.
     pub address: SocketAddr,
+    /// The IP address of that as text, written once for all requests.
+    pub ip_text: Box<str>,
     /// Over TLS (our own, or none needed because the listener is clear).
     pub secure: bool,
     /// The name that the TLS handshake asked for (SNI, RFC 6066 section 3), in lower case without a last dot. It grants
@@ -41,7 +43,14 @@ pub struct Client {
 impl Client {
     /// Of whom nothing is known but where the connection comes from.
     pub fn at(address: SocketAddr) -> Self {
-        Client { address, secure: false, server_name: None, was_asked: false, certificate: None }
+        let ip_text = address.ip().to_string().into();
+        Client { address, ip_text, secure: false, server_name: None, was_asked: false, certificate: None }
+    }
+
+    /// What was learnt of the address is final: IPv4 within IPv6 (RFC 4291 section 2.5.5.2) is written as IPv4.
+    pub fn settle_address(&mut self) {
+        self.address.set_ip(self.address.ip().to_canonical());
+        self.ip_text = self.address.ip().to_string().into();
     }
 
     pub fn scheme(&self) -> &'static str {
@@ -78,8 +87,7 @@ pub struct Exchange {
     /// What is asked of an MCP server, where it was looked for.
     pub message: Message,
     pub answer: Answer,
-    /// The X-Forwarded-For that was sent upstream.
-    pub forwarded_for: String,
+    pub forwarded_for: ForwardedFor,
     /// The endpoint that answered.
     pub upstream: Option<SocketAddr>,
     /// Where this exchange is counted; means the routes of its own plan, also after a reload.
@@ -107,6 +115,17 @@ pub struct Normal {
 enum Path {
     AsSent(Span),
     Rewritten(Box<str>),
+}
+
+/// The X-Forwarded-For that is sent upstream.
+#[derive(Debug)]
+pub enum ForwardedFor {
+    /// Nothing was sent.
+    Unsent,
+    /// The client's address alone.
+    Client,
+    /// With what the client said.
+    Said(Box<str>),
 }
 
 /// Protocols that a connection may be upgraded to.
@@ -217,7 +236,7 @@ impl Exchange {
             session: Presented::default(),
             message: Message::default(),
             answer: Answer { status: 0, source: Source::Internal, details: "", size: 0 },
-            forwarded_for: String::new(),
+            forwarded_for: ForwardedFor::Unsent,
             upstream: None,
             cells,
         }
@@ -246,8 +265,25 @@ impl Exchange {
         self.normal.query.map(|span| self.head.text(span))
     }
 
+    /// As [`Exchange::path`], to be sent on.
+    pub fn path_bytes(&self) -> &[u8] {
+        match &self.normal.path {
+            Path::AsSent(span) => self.head.bytes(*span),
+            Path::Rewritten(path) => path.as_bytes(),
+        }
+    }
+
     pub fn method(&self) -> &str {
         self.head.method()
+    }
+
+    /// The X-Forwarded-For that was sent upstream.
+    pub fn forwarded_for(&self) -> &str {
+        match &self.forwarded_for {
+            ForwardedFor::Unsent => "",
+            ForwardedFor::Client => &self.client.ip_text,
+            ForwardedFor::Said(text) => text,
+        }
     }
 
     /// The value of `Content-Type`.

@@ -160,7 +160,9 @@ impl Failure {
             F::CallDenied { .. } => (200, Source::AuthDeny, "denied", "".into()),
             F::Denied { status, .. } => (*status, Source::AuthDeny, "denied", denial(*status).into()),
             F::Rewrite(what) => (400, Source::BadRequest, "rewrite", (*what).into()),
-            F::UpgradeRefused => (403, Source::BadRequest, "upgrade_refused", "this route allows no WebSocket".into()),
+            F::UpgradeRefused => {
+                (403, Source::BadRequest, "upgrade_refused", "this route allows no upgrade to that protocol".into())
+            }
             F::WebSocketKey => (
                 400,
                 Source::BadRequest,

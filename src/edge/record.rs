@@ -40,7 +40,7 @@ pub fn write(exchange: &Exchange) {
         path: exchange.target_path(),
         user_agent: text(FieldKind::UserAgent),
         referer,
-        forwarded_for: &exchange.forwarded_for,
+        forwarded_for: exchange.forwarded_for(),
         request_id: &exchange.request_id,
         ip: exchange.source,
         duration_us,

@@ -166,7 +166,7 @@ fn push_field(exchange: &Exchange, name: &str, out: &mut Vec<u8>) {
     match fields::classify(name.as_bytes()) {
         K::Identity | K::ForwardedHost => {}
         K::Host => out.extend_from_slice(exchange.authority().to_string().as_bytes()),
-        K::ForwardedFor => out.extend_from_slice(exchange.forwarded_for.as_bytes()),
+        K::ForwardedFor => out.extend_from_slice(exchange.forwarded_for().as_bytes()),
         K::ForwardedProto => out.extend_from_slice(exchange.scheme().as_bytes()),
         K::RequestId => out.extend_from_slice(exchange.request_id.as_bytes()),
         K::Underscore if exchange.plan.field_rules.underscores != Underscores::Allow => {}

@@ -20,19 +20,20 @@ pub enum Way {
 
 /// Finds the way and sets `exchange.route_index` when it is a route's.
 pub fn find(exchange: &mut Exchange) -> Result<Way, Failure> {
-    if matches!(exchange.path(), "/ping" | "/healthz") {
+    let path = exchange.path();
+    if matches!(path, "/ping" | "/healthz") {
         return Ok(Way::Ping);
     }
-    let plan = exchange.plan.clone();
+    let plan = &exchange.plan;
     let port = exchange.authority().port;
     let is_authenticate = plan.identity.is_authenticate_host(exchange.host());
     if is_authenticate {
         return if client_certificate::fits(exchange) { Ok(Way::Portal) } else { Err(Failure::Misdirected) };
     }
-    match plan.routes.find(exchange.host(), port, exchange.path()) {
+    match plan.routes.find(exchange.host(), port, path) {
         Found::NoHost => Err(Failure::NoHost),
         _ if !client_certificate::fits(exchange) => Err(Failure::Misdirected),
-        _ if plan.identity.is_own_page(exchange.path()) => Ok(Way::Portal),
+        _ if plan.identity.is_own_page(path) => Ok(Way::Portal),
         Found::NoPath => Err(Failure::NoPath),
         Found::Route(route) => {
             let way = match route.action {

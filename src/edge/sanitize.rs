@@ -38,17 +38,19 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds, known: &Authorities) -
 }
 
 fn forwarded_for(exchange: &Exchange) -> impl DoubleEndedIterator<Item = &[u8]> {
-    let fields = exchange.head.fields().iter().filter(|field| field.kind == FieldKind::ForwardedFor);
-    fields.map(|field| exchange.head.bytes(field.value))
+    exchange.head.all(FieldKind::ForwardedFor)
 }
 
 /// Whether any name holds an underscore, whatever it would mean without.
 fn any_underscore(exchange: &Exchange) -> bool {
-    exchange.head.fields().iter().any(|field| match field.kind {
-        FieldKind::Underscore => true,
-        FieldKind::Identity | FieldKind::ForwardedOther => fields::has_underscore(exchange.head.bytes(field.name)),
-        _ => false,
-    })
+    let head = &exchange.head;
+    let disguises = [FieldKind::Underscore, FieldKind::Identity, FieldKind::ForwardedOther];
+    disguises.into_iter().any(|kind| head.has(kind))
+        && head.fields().iter().any(|field| match field.kind {
+            FieldKind::Underscore => true,
+            FieldKind::Identity | FieldKind::ForwardedOther => fields::has_underscore(head.bytes(field.name)),
+            _ => false,
+        })
 }
 
 fn request_id(exchange: &Exchange, ids: &RequestIds) -> RequestId {
@@ -71,7 +73,7 @@ fn connection(exchange: &mut Exchange) -> Result<(), Failure> {
         close |= option.eq_ignore_ascii_case(b"close");
         upgrade |= option.eq_ignore_ascii_case(b"upgrade");
     }
-    let mut protocols = head.fields().iter().filter(|field| field.kind == FieldKind::Upgrade).map(|field| field.value);
+    let mut protocols = head.of_kind(FieldKind::Upgrade).map(|field| field.value);
     let asked = match (protocols.next(), protocols.next()) {
         (Some(one), None) if head.bytes(one).eq_ignore_ascii_case(b"websocket") => {
             (head.method() == "GET").then_some(Upgrade::WebSocket)

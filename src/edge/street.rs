@@ -73,7 +73,7 @@ async fn serve_h1(worker: &Rc<Worker>, client: &mut Connection) -> Ended {
         let after = match head {
             Ok(head) => {
                 let exchange = begin(worker, client.who.clone(), head, None);
-                Box::pin(serve_request(worker, Speaker::H1(client), exchange)).await
+                serve_request(worker, Speaker::H1(client), exchange).await
             }
             Err(NoHead::Http2) => return Ended::AsHttp2,
             Err(NoHead::Done) => After::Close,
@@ -143,7 +143,7 @@ async fn open(worker: &Rc<Worker>, client: &mut Connection, place: &mut accept::
     }
     client.deadline.clear_read();
     client.deadline.clear_write();
-    who.address = SocketAddr::new(who.address.ip().to_canonical(), who.address.port());
+    who.settle_address();
     client.may_be_h2 = !secure && codec == Codec::Auto;
     Some(is_h2)
 }

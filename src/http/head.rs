@@ -71,10 +71,14 @@ pub struct Room {
 pub struct RequestHead {
     bytes: Vec<u8>,
     method: Span,
+    /// The method, where it is one of the usual ones.
+    usual: Option<&'static str>,
     target: Span,
     /// HTTP/1.1, as opposed to 1.0.
     pub is_1_1: bool,
     fields: Vec<Field>,
+    /// The kinds of the fields: most of what is asked for is not there.
+    kinds: Kinds,
 }
 
 /// Why a head was refused.
@@ -114,23 +118,53 @@ pub enum End {
 /// Looks for the end of a head in `bytes`, of which the first `seen` were looked at before. Every line must end with
 /// CR LF: a bare LF is refused, not repaired.
 pub fn find_end(bytes: &[u8], seen: usize) -> Result<End, HeadError> {
-    for position in memchr::memchr_iter(b'\n', &bytes[seen..]) {
-        let at = seen + position;
-        if at == 0 || bytes[at - 1] != b'\r' {
-            return Err(HeadError::BareLineFeed);
+    // Eight bytes at a time: lines are short, and a search that is begun anew for each costs more than it finds.
+    let mut from = seen;
+    while let Some(word) = bytes[from..].first_chunk::<8>() {
+        let feeds = line_feeds(u64::from_le_bytes(*word));
+        if feeds != 0
+            && let Some(end) = look(bytes, from, feeds)?
+        {
+            return Ok(end);
         }
-        if at >= 3 && bytes[at - 3..at - 1] == *b"\r\n" {
-            return Ok(End::At(at + 1));
-        }
-        // A head that begins with an empty line; the caller strips those that it allows.
-        if at == 1 {
-            return Ok(End::At(2));
-        }
+        from += word.len();
+    }
+    let mut last = [0; 8];
+    last[..bytes.len() - from].copy_from_slice(&bytes[from..]);
+    if let Some(end) = look(bytes, from, line_feeds(u64::from_le_bytes(last)))? {
+        return Ok(end);
     }
     if bytes.len() > HEAD_BYTES_MAX {
         return Err(HeadError::TooLarge);
     }
     Ok(End::NotYet(bytes.len()))
+}
+
+/// Looks at the line feeds among the eight bytes at `from`, as [`line_feeds`] found them: whether one ends the head.
+#[inline]
+fn look(bytes: &[u8], from: usize, mut feeds: u64) -> Result<Option<End>, HeadError> {
+    while feeds != 0 {
+        let at = from + feeds.trailing_zeros() as usize / 8;
+        if at == 0 || bytes[at - 1] != b'\r' {
+            return Err(HeadError::BareLineFeed);
+        }
+        // A head may begin with an empty line; the caller strips those that it allows.
+        if at == 1 || (at >= 3 && bytes[at - 3..at - 1] == *b"\r\n") {
+            return Ok(Some(End::At(at + 1)));
+        }
+        feeds &= feeds - 1;
+    }
+    Ok(None)
+}
+
+/// The highest bit of each byte that is a line feed, no other bits.
+#[inline]
+fn line_feeds(word: u64) -> u64 {
+    const LOWEST: u64 = 0x0101_0101_0101_0101;
+    const ALL_BUT_HIGHEST: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let differs = word ^ (LOWEST * b'\n' as u64);
+    // Adding carries into the highest bit of a byte unless the others are all zero, and never beyond it.
+    !((differs & ALL_BUT_HIGHEST).wrapping_add(ALL_BUT_HIGHEST) | differs | ALL_BUT_HIGHEST)
 }
 
 impl RequestHead {
@@ -169,6 +203,7 @@ impl RequestHead {
             return Err(HeadError::RequestLine);
         };
         self.method = Span::of(method.as_bytes(), bytes);
+        self.usual = usual_method(method.as_bytes());
         self.target = Span::of(target.as_bytes(), bytes);
         self.is_1_1 = version == 1;
         self.fields.extend(request.headers.iter().map(|header| Field {
@@ -176,6 +211,7 @@ impl RequestHead {
             value: Span::of(header.value, bytes),
             kind: fields::classify(header.name.as_bytes()),
         }));
+        self.kinds = Kinds::of(&self.fields);
         Ok(())
     }
 
@@ -198,7 +234,9 @@ impl RequestHead {
         if !fields.iter().all(|field| holds(field.name) && holds(field.value)) {
             return Err(HeadError::FieldLine);
         }
-        Ok(RequestHead { bytes, method, target, is_1_1: true, fields })
+        let usual = usual_method(&bytes[method.range()]);
+        let kinds = Kinds::of(&fields);
+        Ok(RequestHead { bytes, method, usual, target, is_1_1: true, fields, kinds })
     }
 
     /// The bytes of a part of this head.
@@ -212,11 +250,9 @@ impl RequestHead {
     }
 
     pub fn method(&self) -> &str {
-        match self.bytes(self.method) {
-            b"GET" => "GET",
-            b"HEAD" => "HEAD",
-            b"POST" => "POST",
-            _ => self.text(self.method),
+        match self.usual {
+            Some(usual) => usual,
+            None => self.text(self.method),
         }
     }
 
@@ -238,13 +274,24 @@ impl RequestHead {
     }
 
     /// The values of all fields of a kind, in order.
-    pub fn all(&self, kind: FieldKind) -> impl Iterator<Item = &[u8]> {
-        self.fields.iter().filter(move |field| field.kind == kind).map(|field| self.bytes(field.value))
+    pub fn all(&self, kind: FieldKind) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.of_kind(kind).map(|field| self.bytes(field.value))
+    }
+
+    /// All fields of a kind, in order.
+    pub fn of_kind(&self, kind: FieldKind) -> impl DoubleEndedIterator<Item = &Field> {
+        let fields = if self.has(kind) { &self.fields[..] } else { &[] };
+        fields.iter().filter(move |field| field.kind == kind)
     }
 
     /// The value of the first field of a kind.
     pub fn first(&self, kind: FieldKind) -> Option<&[u8]> {
         self.all(kind).next()
+    }
+
+    /// Whether there is any field of a kind.
+    pub fn has(&self, kind: FieldKind) -> bool {
+        self.kinds.0 & Kinds::bit(kind) != 0
     }
 
     /// How many bytes carry this head.
@@ -256,6 +303,25 @@ impl RequestHead {
     pub fn into_room(self) -> Room {
         Room { bytes: self.bytes, fields: self.fields }
     }
+}
+
+/// A set of kinds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kinds(u32);
+
+impl Kinds {
+    fn of(fields: &[Field]) -> Self {
+        Kinds(fields.iter().fold(0, |kinds, field| kinds | Self::bit(field.kind)))
+    }
+
+    fn bit(kind: FieldKind) -> u32 {
+        const { assert!((FieldKind::Other as u32) < u32::BITS, "one bit for each kind") };
+        1 << kind as u32
+    }
+}
+
+fn usual_method(method: &[u8]) -> Option<&'static str> {
+    ["GET", "HEAD", "POST", "PUT", "OPTIONS"].into_iter().find(|usual| usual.as_bytes() == method)
 }
 
 /// Whether the first line is three words, the last of them `HTTP/` and two numbers, so that it is a request of another
@@ -298,6 +364,27 @@ mod tests {
                 }
             };
             assert_eq!(find_end(bytes, seen).unwrap(), End::At(bytes.len() - 4), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn line_feeds_are_found_beside_any_byte() {
+        for byte in 0..=u8::MAX {
+            for place in 0..8 {
+                let mut word = [byte; 8];
+                word[place] = b'\n';
+                let expected = word.map(|byte| if byte == b'\n' { 0x80 } else { 0 });
+                assert_eq!(line_feeds(u64::from_le_bytes(word)).to_le_bytes(), expected, "{word:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_end_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            let head = [&b"GET /"[..], &vec![b'a'; length], b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+            let whole = [&head[..], b"body\n\r\n\r\n"].concat();
+            assert_eq!(find_end(&whole, 0), Ok(End::At(head.len())), "{length}");
         }
     }
 

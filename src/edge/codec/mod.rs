@@ -207,7 +207,7 @@ impl Client<'_> {
     /// Takes back the room of a head that is no longer needed.
     pub fn take_back(&self, worker: &Worker, room: Room) {
         match self {
-            Client::H1(_) => worker.buffers.give(room.bytes),
+            Client::H1(_) => worker.buffers.give_room(room),
             Client::H2(stream) => stream.take_back(room),
         }
     }

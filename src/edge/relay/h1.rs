@@ -30,7 +30,10 @@ pub(super) enum Progress {
 /// A final response whose head is in `out`, not sent yet.
 pub(super) struct Answered {
     response: Response,
+    /// In HTTP/1, its head.
     out: Vec<u8>,
+    /// Its body is in `out`, too: so many bytes, and nothing follows.
+    whole: Option<u64>,
     close: bool,
 }
 
@@ -83,8 +86,32 @@ pub(super) async fn attempt(
     job.await_answer(&client.back(), &upstream.deadline);
     let reply = Reply { job, exchange, close, uploaded: &Cell::new(true), may_repeat };
     let mut head = client.stream().map_or(HeadSink::H1(&mut out), HeadSink::H2);
-    let response = reply.read(&mut upstream.reader, &mut upstream.inbox, &upstream.deadline, &mut head).await?;
-    Ok(Progress::Answered(Answered { response, out, close }))
+    let Connection { reader, inbox, deadline, .. } = upstream;
+    let (response, length) = reply.read(reader, inbox, deadline, &mut head).await?;
+    let whole = take_in_one(inbox, length, response.body, &mut out);
+    Ok(Progress::Answered(Answered { response, out, whole, close }))
+}
+
+/// Takes a head of `length` bytes from `inbox`, and when a body of that length and nothing else is behind it, moves it to
+/// `out` and returns its size: most answers come in one piece, which is looked at once.
+fn take_in_one(inbox: &mut Vec<u8>, length: usize, body: BodyLength, out: &mut Vec<u8>) -> Option<u64> {
+    let size = (inbox.len() - length) as u64;
+    let is_whole = match body {
+        BodyLength::None => size == 0,
+        BodyLength::Fixed(stated) => size == stated,
+        BodyLength::Chunked | BodyLength::UntilClose => false,
+    };
+    if is_whole && !out.is_empty() {
+        out.extend_from_slice(&inbox[length..]);
+        inbox.clear();
+    } else {
+        inbox.drain(..length);
+        if is_whole {
+            // There is nothing in front of it.
+            std::mem::swap(inbox, out);
+        }
+    }
+    is_whole.then_some(size)
 }
 
 /// Reads the answer to a request that was sent, or is being sent.
@@ -97,14 +124,15 @@ struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// Reads until a final response; its head, as the client gets it, is in `head` then.
+    /// Reads until a final response; its head, as the client gets it, is in `head` then, and as it came still in `inbox`:
+    /// so many bytes.
     async fn read(
         &self,
         reader: &mut Reader,
         inbox: &mut Vec<u8>,
         deadline: &Deadline,
         head: &mut HeadSink<'_>,
-    ) -> Result<Response, Attempt> {
+    ) -> Result<(Response, usize), Attempt> {
         let (mut seen, mut interim) = (0, 0);
         loop {
             let close = self.close || !self.uploaded.get();
@@ -115,10 +143,7 @@ impl Reply<'_> {
                 **out = self.job.worker.buffers.take();
             }
             match read_head(self.exchange, self.job.route, inbox, seen, close, head).map_err(Attempt::Failed)? {
-                Found::Final(response, length) => {
-                    inbox.drain(..length);
-                    return Ok(response);
-                }
+                Found::Final(response, length) => return Ok((response, length)),
                 Found::Interim(length) => {
                     inbox.drain(..length);
                     (seen, interim) = (0, interim + 1);
@@ -176,7 +201,7 @@ async fn stream(
     let mut sending = pin!(flow::run(clock, &mut source, &mut sink, &mut sent, &mut up, up_max, allowed));
     let mut sent_result = None;
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
-    let response = {
+    let (response, length) = {
         let mut reading = pin!(reply.read(reader, inbox, deadline, &mut head));
         match first(sending.as_mut(), reading.as_mut()).await {
             First::Left(result) => {
@@ -192,6 +217,7 @@ async fn stream(
             First::Right(early) => early?,
         }
     };
+    inbox.drain(..length);
     if sent_result.is_none() {
         // Nobody else would notice that the client went away when it is the endpoint that has to speak.
         back.answer_due(deadline, job.worker.clock.now_ms());
@@ -231,7 +257,7 @@ pub(super) async fn finish(
     mut upstream: Box<Connection>,
     answered: Answered,
 ) -> Result<After, Failure> {
-    let Answered { response, mut out, close } = answered;
+    let Answered { response, mut out, whole, close } = answered;
     if response.status == 101 {
         exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
         return Ok(Box::pin(tunnel::run(job.worker, client, exchange, tunnel::Upstream::H1(upstream), out)).await);
@@ -247,9 +273,13 @@ pub(super) async fn finish(
     };
     let allowed = job.of_response(exchange, client.stream().is_some());
     let mut sink = client.back().sink(response.body, timeouts);
-    let mut size = 0;
+    let mut size = whole.unwrap_or(0);
     let clock = &job.worker.clock;
-    let result = match flow::take_whole(&mut source, &sink, &mut out, &mut size) {
+    let at_hand = match whole {
+        Some(_) => Ok(true),
+        None => flow::take_whole(&mut source, &sink, &mut out, &mut size),
+    };
+    let result = match at_hand {
         Ok(true) => sink.finish(clock, &mut out, None).await,
         Ok(false) => Box::pin(flow::run(clock, &mut source, &mut sink, &mut out, &mut size, u64::MAX, allowed)).await,
         Err(cut) => Err(cut),

@@ -1,10 +1,8 @@
 //! The request as the upstream sees it, written anew from the normal form: nothing of a client's passes by accident.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::IpAddr;
 
-use crate::edge::exchange::Exchange;
+use crate::edge::exchange::{Exchange, ForwardedFor};
 use crate::edge::rewrite::{self, Rewritten};
 use crate::edge::session::own_credentials;
 use crate::edge::trailers::takes_trailers;
@@ -18,8 +16,8 @@ use crate::plan::field_rules::Underscores;
 use crate::plan::route::Route;
 use crate::plan::route::rewrite::HostRewrite;
 
-/// Room for one address, of whichever family.
-const ADDRESS_BYTES: usize = 48;
+/// Between the name of a field and its value.
+const COLON: &[u8] = b": ";
 /// Between two addresses of X-Forwarded-For.
 const SEPARATOR: &str = ", ";
 
@@ -32,20 +30,16 @@ pub fn write_head(
     vouched: Option<&[u8]>,
     out: &mut Vec<u8>,
 ) {
-    if exchange.forwarded_for.is_empty() {
+    if matches!(exchange.forwarded_for, ForwardedFor::Unsent) {
         exchange.forwarded_for = forwarded_for(exchange);
     }
     write_request_line(exchange, rewritten, out);
     write_host(exchange, route, rewritten, endpoint, out);
     let nominated = Nominated::of(exchange);
-    let mut says_te = false;
     for field in exchange.head.fields() {
-        says_te |= field.kind == FieldKind::Te;
         copy(exchange, route, field, &nominated, out);
     }
-    write_own(route, "x-forwarded-for", exchange.forwarded_for.as_bytes(), out);
-    write_own(route, "x-forwarded-proto", exchange.scheme().as_bytes(), out);
-    write_own(route, "x-request-id", exchange.request_id.as_bytes(), out);
+    write_own(exchange, route, out);
     write_set(exchange, route, vouched, out);
     if let Some(lines) = vouched.filter(|_| route.pass_identity) {
         write_vouched(route, lines, out);
@@ -66,7 +60,7 @@ pub fn write_head(
     if let Some(protocol) = exchange.upgrade_name() {
         out.extend_from_slice(b"connection: upgrade\r\n");
         line(out, b"upgrade", protocol);
-    } else if says_te && takes_trailers(exchange) {
+    } else if takes_trailers(exchange) {
         // Some upstreams send trailers only to those who ask (RFC 9110 section 10.1.4). What becomes another protocol has
         // none, and there are servers that know `upgrade` only where it stands alone.
         out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
@@ -81,10 +75,11 @@ fn write_request_line(exchange: &Exchange, rewritten: &Rewritten, out: &mut Vec<
     out.extend_from_slice(exchange.method().as_bytes());
     out.push(b' ');
     let target = match &rewritten.path {
-        Some(path) => path,
-        None => exchange.target_path(),
+        Some(path) => path.as_bytes(),
+        None if exchange.normal.asterisk => b"*",
+        None => exchange.path_bytes(),
     };
-    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(target);
     if let Some(query) = rewrite::query(exchange) {
         out.push(b'?');
         out.extend_from_slice(query.as_bytes());
@@ -118,10 +113,19 @@ fn write_host(exchange: &Exchange, route: &Route, rewritten: &Rewritten, endpoin
     }
 }
 
-/// A field of ours, unless the route says otherwise or there is nothing to say.
-fn write_own(route: &Route, name: &str, value: &[u8], out: &mut Vec<u8>) {
-    if !value.is_empty() && !is_replaced(route, name.as_bytes()) {
-        line(out, name.as_bytes(), value);
+/// What every request carries, unless the route says otherwise or there is nothing to say.
+fn write_own(exchange: &Exchange, route: &Route, out: &mut Vec<u8>) {
+    let own: [(&[u8], &[u8]); 3] = [
+        (b"x-forwarded-for: ", exchange.forwarded_for().as_bytes()),
+        (b"x-forwarded-proto: ", exchange.scheme().as_bytes()),
+        (b"x-request-id: ", exchange.request_id.as_bytes()),
+    ];
+    for (start, value) in own {
+        if !value.is_empty() && !is_replaced(route, &start[..start.len() - COLON.len()]) {
+            out.extend_from_slice(start);
+            out.extend_from_slice(value);
+            out.extend_from_slice(b"\r\n");
+        }
     }
 }
 
@@ -213,8 +217,11 @@ fn write_vouched(route: &Route, lines: &[u8], out: &mut Vec<u8>) {
 }
 
 /// What the client said, and (unless `skip_xff_append`) the peer that we saw.
-fn forwarded_for(exchange: &Exchange) -> String {
-    let mut text = String::with_capacity(ADDRESS_BYTES);
+fn forwarded_for(exchange: &Exchange) -> ForwardedFor {
+    if !exchange.head.has(FieldKind::ForwardedFor) && !exchange.plan.field_rules.skip_append {
+        return ForwardedFor::Client;
+    }
+    let mut text = String::new();
     for value in exchange.head.all(FieldKind::ForwardedFor) {
         if let Ok(value) = std::str::from_utf8(value)
             && !value.is_empty()
@@ -225,24 +232,9 @@ fn forwarded_for(exchange: &Exchange) -> String {
     }
     match exchange.plan.field_rules.skip_append {
         true => text.truncate(text.len().saturating_sub(SEPARATOR.len())),
-        false => push_address(exchange.client.address.ip().to_canonical(), &mut text),
+        false => text.push_str(&exchange.client.ip_text),
     }
-    text
-}
-
-/// As `Display` writes it, without the formatting machinery for what most requests need.
-fn push_address(address: IpAddr, text: &mut String) {
-    let IpAddr::V4(address) = address else {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{address}");
-        return;
-    };
-    for (index, octet) in address.octets().into_iter().enumerate() {
-        if index > 0 {
-            text.push('.');
-        }
-        text.push_str(itoa::Buffer::new().format(octet));
-    }
+    ForwardedFor::Said(text.into())
 }
 
 /// Fields that the client named in `Connection` and that may be dropped for it.
@@ -263,23 +255,10 @@ impl<'e> Nominated<'e> {
 }
 
 fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    // Asked for once, so that the four pieces need not ask again.
+    out.reserve(name.len() + value.len() + 2 * COLON.len());
     out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
+    out.extend_from_slice(COLON);
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_written_as_everywhere_else() {
-        for address in ["0.0.0.0", "127.0.0.1", "255.250.109.7", "::", "2001:db8::1", "::ffff:192.0.2.1"] {
-            let address: IpAddr = address.parse().unwrap();
-            let mut text = String::new();
-            push_address(address, &mut text);
-            assert_eq!(text, address.to_string());
-        }
-    }
 }

@@ -14,8 +14,6 @@ pub use tls::{Handshake, Session, TlsError, note_server_name};
 
 /// Most bytes taken from the socket at once while a message flows.
 pub const READ_BYTES: usize = 16 * 1024;
-/// Bytes offered to the socket while it is idle, so that an idle connection holds little memory.
-pub const IDLE_READ_BYTES: usize = 1024;
 
 /// Bytes offered to a read that is begun ahead: at first, and at least. Connections at rest hold so much each, and while
 /// many are in use it counts what of it fits into the processor's caches.
@@ -170,6 +168,11 @@ impl Reader {
             Source::Ready(_) => true,
             Source::Moving => false,
         }
+    }
+
+    /// Whether what is read comes as the peer sent it, not over TLS.
+    pub fn is_clear(&self) -> bool {
+        self.tls.is_none()
     }
 
     /// Turns this reader into one of TLS plaintext.

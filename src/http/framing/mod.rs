@@ -6,6 +6,8 @@
 
 mod chunks;
 
+use super::fields;
+
 pub use chunks::{
     ChunkDecoder, ChunkError, LAST_CHUNK, MAX_EXTENSION_BYTES, MAX_TRAILER_BYTES, MAX_TRAILERS, Step, write_chunk_head,
 };
@@ -133,10 +135,10 @@ fn is_named(name: &[u8], wanted: &[u8]) -> Result<bool, FramingError> {
     if name.len() != wanted.len() {
         return Ok(false);
     }
-    if name.eq_ignore_ascii_case(wanted) {
+    if fields::is_named(name, wanted) {
         return Ok(true);
     }
-    match super::fields::folds_onto(name, wanted) {
+    match fields::folds_onto(name, wanted) {
         true => Err(FramingError::Disguised),
         false => Ok(false),
     }

@@ -118,7 +118,7 @@ impl WorkerCells {
         self.count(route.into(), |tally| tally.streams_open += 1);
     }
 
-    /// `cause`: client, upstream, session_revoked, client_certificate, policy_changed, max_age, drain, idle.
+    /// `cause`: client, upstream, session_revoked, client_certificate, drain, idle.
     pub fn stream_closed(&self, route: impl Into<Option<usize>>, cause: &'static str) {
         self.count(route.into(), |tally| {
             tally.streams_open -= 1;

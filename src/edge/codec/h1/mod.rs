@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use super::h2::PREFACE_HEAD;
+use crate::edge::buffers::IDLE_BYTES;
 use crate::edge::deadline::Deadline;
 use crate::edge::exchange::Client;
-use crate::edge::wire::{IDLE_READ_BYTES, READ_BYTES, Reader, Writer};
+use crate::edge::wire::{READ_BYTES, Reader, Writer};
 use crate::edge::worker::Worker;
 use crate::http::head::{End, HEAD_BYTES_MAX, HeadError, RequestHead, find_end};
 use crate::plan::timeouts::Timeouts;
@@ -74,7 +75,7 @@ impl Connection {
                     if std::mem::take(&mut self.may_be_h2) && self.inbox.starts_with(PREFACE_HEAD) {
                         return Err(NoHead::Http2);
                     }
-                    return self.take_head(length).map_err(NoHead::Refused);
+                    return self.take_head(worker, length).map_err(NoHead::Refused);
                 }
                 End::NotYet(looked_at) => seen = looked_at,
             }
@@ -86,19 +87,25 @@ impl Connection {
         }
     }
 
+    /// Gives up what only an exchange needs. Clear bytes wait in a little room; over TLS the ciphertext does.
+    fn rest(&mut self, worker: &Worker) {
+        let small = if self.reader.is_clear() { worker.buffers.take_small() } else { Vec::new() };
+        worker.buffers.give(std::mem::replace(&mut self.inbox, small));
+        self.writer.rest();
+    }
+
     async fn read_more(&mut self, worker: &Worker, timeouts: &Timeouts, begun: bool) -> Result<(), NoHead> {
         let room = if begun {
             READ_BYTES
         } else {
             // Idle: hold as little as possible.
-            self.inbox = Vec::new();
-            self.writer.rest();
+            self.rest(worker);
             self.deadline.set_read(worker.clock.now_ms() + timeouts.idle.as_millis() as u64);
             if worker.draining.get() {
                 return Err(NoHead::Done);
             }
             self.deadline.set_idle(worker.clock.now_ms());
-            IDLE_READ_BYTES
+            IDLE_BYTES
         };
         let result = self.reader.read(&mut self.inbox, room).await;
         self.deadline.clear_idle();
@@ -114,13 +121,13 @@ impl Connection {
     }
 
     /// Takes the first `length` bytes of the inbox as a head; what follows stays.
-    fn take_head(&mut self, length: usize) -> Result<RequestHead, HeadError> {
+    fn take_head(&mut self, worker: &Worker, length: usize) -> Result<RequestHead, HeadError> {
         if length > HEAD_BYTES_MAX {
             return Err(HeadError::TooLarge);
         }
         let rest = if length == self.inbox.len() { Vec::new() } else { self.inbox.split_off(length) };
         let bytes = std::mem::replace(&mut self.inbox, rest);
-        RequestHead::parse(bytes, Vec::new())
+        RequestHead::parse(bytes, worker.buffers.take_fields())
     }
 
     /// Ends the connection so that the client gets all of the last answer: our end is closed, and what the client still

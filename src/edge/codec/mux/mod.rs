@@ -13,9 +13,10 @@ use std::task::{Poll, Waker};
 
 use super::h1;
 use super::h2::{self, Event, StreamId};
+use crate::edge::buffers::IDLE_BYTES;
 use crate::edge::deadline::Deadline;
 use crate::edge::race::{First, first};
-use crate::edge::wire::{IDLE_READ_BYTES, READ_BYTES, Reader, Writer};
+use crate::edge::wire::{READ_BYTES, Reader, Writer};
 use crate::edge::worker::Worker;
 use crate::http::framing::BodyLength;
 use crate::http::head::{HeadError, RequestHead};
@@ -203,7 +204,7 @@ async fn read(shared: &Rc<Shared>, reader: &mut Reader, mut inbox: Vec<u8>, arri
             // Part of a frame: the rest must not be long in coming.
             shared.deadline.set_read(now_ms + shared.timeouts.head.as_millis() as u64);
         }
-        let count = reader.read(&mut inbox, if idle { IDLE_READ_BYTES } else { READ_BYTES }).await;
+        let count = reader.read(&mut inbox, if idle { IDLE_BYTES } else { READ_BYTES }).await;
         shared.deadline.clear_idle();
         if !matches!(count, Ok(1..)) {
             return;
