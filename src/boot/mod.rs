@@ -14,6 +14,7 @@ pub mod validate;
 mod client;
 mod console;
 mod console_line;
+mod copies;
 mod dev;
 mod explain;
 mod ground;
@@ -40,6 +41,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(command) => command,
         Err(code) => return code,
     };
+    if matches!(command, Command::Run(_) | Command::Dev(_)) {
+        copies::prefer_vectors();
+    }
     let format = logging::format_of(&command);
     match command {
         Command::Run(run) => launch::run(&run, format),

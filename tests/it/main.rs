@@ -12,6 +12,7 @@ mod admin;
 mod appliance;
 mod config;
 mod confusion;
+mod copies;
 mod e2e;
 mod errors;
 mod fuzz;

@@ -41,6 +41,11 @@ impl Process {
         (status, process.final_lines())
     }
 
+    /// The child's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The child's standard input, when the command piped it.
     pub fn take_stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().expect("a piped standard input")
