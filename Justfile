@@ -49,7 +49,7 @@ validate CONFIG:
 bench *ARGS:
     benches/run {{ARGS}}
 
-# Records the profile by which release builds are laid out (a quarter of an hour): benches/README.md.
+# Records the profile by which release builds are laid out (ten minutes): benches/README.md.
 pgo:
     benches/pgo/record
 

@@ -1,9 +1,8 @@
 //! How the C library copies memory, which is decided when the process starts.
 //!
-//! From some thousand bytes on glibc copies by `rep movsb`, which on AMD's processors is several times slower than its own vector
-//! loop unless both sides are aligned, and what is sealed for TLS never is. Later versions of glibc know that (its bug 30994); the
-//! ones that stable distributions have do not. A tunable says it to them, and tunables are read before `main`: so the program is
-//! started anew in its place, once, with the variable set.
+//! From some thousand bytes on glibc copies by `rep movsb`. On AMD's processors that can be several times slower than its
+//! own vector loop (its bug 30994), and was so for what is sealed for TLS. A tunable says it to the versions that do not
+//! know, and tunables are read before `main`: so the program is started anew in its place, once, with the variable set.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,8 +16,8 @@ const TUNABLE: &str = "glibc.cpu.x86_rep_movsb_threshold=1073741824";
 /// The first processor's vendor stands within so many bytes of /proc/cpuinfo.
 const CPUINFO_BYTES: u64 = 512;
 
-/// Starts the program anew where that makes copies faster; returns where not, or where it cannot be done. To be called before
-/// any thread exists or descriptor is made. The process keeps its number and what it inherited.
+/// Starts the program anew where that makes copies faster; returns where not, or where it cannot be done. To be called
+/// before any thread exists or descriptor is made. The process keeps its number and what it inherited.
 pub fn prefer_vectors() {
     if cfg!(not(all(target_arch = "x86_64", target_env = "gnu"))) || std::env::var_os(VARIABLE).is_some() {
         return;

@@ -103,7 +103,8 @@ pub async fn run(
 }
 
 /// Moves what is at hand of a body to `out`: true when that is all of it, so that [`Sink::finish`] is what remains to be
-/// done; otherwise [`run`] goes on from here. The usual answer has come as a whole, and then needs no room for waiting.
+/// done; otherwise [`run`] goes on from here. A short answer in chunks has often come as a whole, and then needs no room
+/// for waiting.
 pub fn take_whole(source: &mut Source<'_>, sink: &Sink<'_>, out: &mut Vec<u8>, size: &mut u64) -> Result<bool, Cut> {
     let Source::Wire { inbox, incoming, .. } = source else { return Ok(false) };
     *size += incoming.pass(inbox, sink.framing(), out).map_err(|malformed| Cut::Sender(malformed.0))?;

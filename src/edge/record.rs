@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::exchange::Exchange;
-use crate::http::authority::Authority;
 use crate::http::fields::FieldKind;
 use crate::plan::client_certificate::{Leaf, Names};
 use crate::telemetry::access_log::{self, ClientCertificate, Record};
@@ -56,10 +55,10 @@ pub fn write(exchange: &Exchange) {
 
 /// The authority as the client named it, in normal form.
 fn authority(exchange: &Exchange) -> Cow<'_, str> {
-    let Authority { host, port } = exchange.authority();
-    match port {
-        Some(port) => Cow::Owned(format!("{host}:{port}")),
-        None => Cow::Borrowed(host),
+    let authority = exchange.authority();
+    match authority.port {
+        Some(_) => authority.to_string().into(),
+        None => exchange.host().into(),
     }
 }
 

@@ -29,7 +29,8 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds, known: &Authorities) -
     credentials(exchange)?;
     protocol(exchange)?;
     target(exchange, known)?;
-    exchange.source = exchange.plan.field_rules.client(exchange.client.address.ip(), forwarded_for(exchange));
+    let said = exchange.head.all(FieldKind::ForwardedFor);
+    exchange.source = exchange.plan.field_rules.client(exchange.client.address.ip(), said);
     match exchange.plan.field_rules.underscores {
         Underscores::Reject if any_underscore(exchange) => Err(Failure::Underscore),
         // What is dropped or let through is decided where fields are copied.
@@ -37,20 +38,11 @@ pub fn request(exchange: &mut Exchange, ids: &RequestIds, known: &Authorities) -
     }
 }
 
-fn forwarded_for(exchange: &Exchange) -> impl DoubleEndedIterator<Item = &[u8]> {
-    exchange.head.all(FieldKind::ForwardedFor)
-}
-
 /// Whether any name holds an underscore, whatever it would mean without.
 fn any_underscore(exchange: &Exchange) -> bool {
     let head = &exchange.head;
-    let disguises = [FieldKind::Underscore, FieldKind::Identity, FieldKind::ForwardedOther];
-    disguises.into_iter().any(|kind| head.has(kind))
-        && head.fields().iter().any(|field| match field.kind {
-            FieldKind::Underscore => true,
-            FieldKind::Identity | FieldKind::ForwardedOther => fields::has_underscore(head.bytes(field.name)),
-            _ => false,
-        })
+    let mut known = [FieldKind::Identity, FieldKind::ForwardedOther].into_iter().flat_map(|kind| head.of_kind(kind));
+    head.has(FieldKind::Underscore) || known.any(|field| fields::has_underscore(head.bytes(field.name)))
 }
 
 fn request_id(exchange: &Exchange, ids: &RequestIds) -> RequestId {

@@ -1,5 +1,6 @@
-//! The ends of a tunnel: a socket, clear or over TLS, or a stream of HTTP/2, a client's or an upstream's. An orderly end of the one is an orderly end
-//! of the other (FIN, END_STREAM), and so is a broken one (RST_STREAM with CANCEL; RFC 8441 section 5).
+//! The ends of a tunnel: a socket, clear or over TLS, or a stream of HTTP/2, a client's or an upstream's. An orderly end of
+//! the one is an orderly end of the other (FIN, END_STREAM), and so is a broken one (RST_STREAM with CANCEL; RFC 8441
+//! section 5).
 
 use std::io;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! A connection or stream that was upgraded: bytes flow both ways until both sides have ended. It ends earlier when its
-//! session does, when its client's certificate no longer passes, when neither side has said anything for the route's `idle_timeout`, or when the worker drains; a
-//! WebSocket is then told why by a close frame, between two frames of its own.
+//! session does, when its client's certificate no longer passes, when neither side has said anything for the route's
+//! `idle_timeout`, or when the worker drains; a WebSocket is then told why by a close frame, between two frames of its own.
 
 mod ends;
 
@@ -267,8 +267,9 @@ async fn say_goodbye(outlet: &mut Outlet<'_>, code: u16, is_masked: bool) {
     outlet.finish().await;
 }
 
-/// Ends when the session does, when the client's certificate does not pass any more, when nothing is said for the route's `idle_timeout`, or, for a WebSocket, when the worker drains. Other
-/// protocols have no word for that: they run on until the drain time is over.
+/// Ends when the session does, when the client's certificate does not pass any more, when nothing is said for the route's
+/// `idle_timeout`, or, for a WebSocket, when the worker drains. Other protocols have no word for that: they run on until
+/// the drain time is over.
 async fn watch(tunnel: &Tunnel<'_>, exchange: &Exchange) -> End {
     let worker = tunnel.worker;
     let idle = exchange.route().and_then(|route| route.idle_timeout);

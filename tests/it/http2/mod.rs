@@ -8,7 +8,7 @@ pub mod fields;
 mod lifetimes;
 mod routes;
 mod smuggling;
-mod websocket;
+pub mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -187,8 +187,13 @@ fn a_client_that_does_not_read_holds_its_upstream_back() {
     let mut client = Client::with_window(vallum.address, Some(1000));
     client.grants = false;
     let id = open(&mut client);
+    is_held_back(&vallum, &mut client, id);
+}
+
+/// What comes back finds no room, so what is sent does not either at some point; others are served.
+#[track_caller]
+pub fn is_held_back(vallum: &Vallum, client: &mut Client, id: u32) {
     let before = vallum.process.resident_kib();
-    // What comes back finds no room, so what is sent does not either at some point.
     let sent = client.fill(&[id]);
     let after = vallum.process.resident_kib();
     println!("took {sent} bytes; resident before {before} KiB, after {after} KiB");

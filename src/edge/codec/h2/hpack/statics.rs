@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn names_are_found_and_no_others() {
-        for (at, entry) in TABLE.iter().enumerate().skip(14) {
+        for (at, entry) in TABLE.iter().enumerate().filter(|(_, entry)| !entry.name.starts_with(b":")) {
             assert_eq!(find(entry.name), at + 1);
             assert_eq!(find(&entry.name.to_ascii_uppercase()), at + 1);
         }
