@@ -10,6 +10,7 @@ pub mod body;
 pub mod buffers;
 pub mod client_certificate;
 pub mod clock;
+mod coalesce;
 pub mod codec;
 pub mod deadline;
 pub mod drain;

@@ -7,8 +7,8 @@ use crate::http::fields::FieldKind;
 use crate::plan::client_certificate::{Leaf, Names};
 use crate::telemetry::access_log::{self, ClientCertificate, Record};
 
-/// Counts and logs the exchange.
-pub fn write(exchange: &Exchange) {
+/// Counts and logs the exchange. Returns how long it took, in microseconds.
+pub fn write(exchange: &Exchange) -> u64 {
     let duration_us = exchange.started.elapsed().as_micros() as u64;
     let route = exchange.route();
     let answer = &exchange.answer;
@@ -16,9 +16,15 @@ pub fn write(exchange: &Exchange) {
     if answer.status != 101 {
         exchange.cells.request(route.map(|route| route.index), answer.status, answer.source, duration_us, None);
     }
-    if !exchange.plan.logs.access {
-        return;
+    if exchange.plan.logs.access {
+        log(exchange, duration_us);
     }
+    duration_us
+}
+
+fn log(exchange: &Exchange, duration_us: u64) {
+    let route = exchange.route();
+    let answer = &exchange.answer;
     let text = |kind| exchange.head.first(kind).and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
     let upstream = exchange.upstream.map(|address| address.to_string());
     // The query of a referer may hold secrets, as our own query may.

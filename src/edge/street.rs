@@ -188,7 +188,8 @@ async fn serve_request(worker: &Rc<Worker>, mut client: Speaker<'_>, mut exchang
         // Boxed, as everything that most requests do not need: the room of a request stays small.
         Err(failure) => Box::pin(respond::failure(worker, &mut client, &mut exchange, failure)).await,
     };
-    record::write(&exchange);
+    let took_us = record::write(&exchange);
+    worker.coalescing.answered(took_us);
     client.take_back(worker, exchange.take_room());
     after
 }

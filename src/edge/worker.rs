@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +12,11 @@ use super::authorities::Authorities;
 use super::balance::Turns;
 use super::buffers::Buffers;
 use super::clock::Clock;
+use super::coalesce::Coalescing;
 use super::codec::mux;
 use super::deadline::Deadlines;
 use super::gate::Gate;
+use super::race::first;
 use super::request_id::RequestIds;
 use super::session::Sessions;
 use super::tls::Tls;
@@ -59,6 +62,7 @@ pub struct Worker {
     pub door: EdgeDoor,
     pub tls: Arc<Tls>,
     pub clock: Clock,
+    pub coalescing: Coalescing,
     pub deadlines: Deadlines,
     /// HTTP/2 connections, which must be told when the worker drains.
     pub muxes: mux::Connections,
@@ -97,6 +101,7 @@ impl Worker {
             door: setup.door.clone(),
             tls: setup.tls.clone(),
             clock: Clock::new(),
+            coalescing: Coalescing::new(),
             deadlines: Deadlines::default(),
             muxes: mux::Connections::default(),
             buffers: Buffers::default(),
@@ -161,6 +166,9 @@ pub fn run(setup: Setup) -> io::Result<()> {
             tracing::warn!(worker = setup.index, cpu, %error, "a worker could not be pinned to its CPU");
         }
     }
+    if let Err(error) = timer::be_exact() {
+        tracing::warn!(worker = setup.index, %error, "the waits of a worker may take longer than meant");
+    }
     let driver = setup.driver;
     driver::block_on(driver, live(setup))?
 }
@@ -173,7 +181,7 @@ async fn live(setup: Setup) -> io::Result<()> {
         crate::net::spawn(accept::serve(worker.clone(), listener.clone()));
         listeners.push(listener);
     }
-    tick(&worker, &setup.stop).await;
+    first(pin!(tick(&worker, &setup.stop)), pin!(worker.coalescing.pauses())).await;
     drain::drain(&worker, listeners).await;
     worker.cells.flush();
     Ok(())
@@ -203,7 +211,9 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
             let counts = (worker.pool.open(), worker.pool.idle());
             worker.cells.pool(counts.0 - pooled.0, counts.1 - pooled.1);
             pooled = counts;
-            worker.cells.busy(busy.ratio());
+            let busy = busy.ratio();
+            worker.cells.busy(busy);
+            worker.coalescing.adapt(busy);
             worker.cells.flush();
         }
         timer::sleep(TICK).await;

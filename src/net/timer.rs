@@ -1,12 +1,28 @@
 //! Waiting on a worker. Timers have a resolution of one millisecond.
 
 use std::future::poll_fn;
+use std::io;
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 pub async fn sleep(duration: Duration) {
     monoio::time::sleep(duration).await;
+}
+
+/// How much later than asked for the kernel may end a wait, in nanoseconds.
+const SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).unwrap();
+
+/// Stops the calling thread, and with it every task on it, for about `duration`; for moments (see `edge::coalesce`).
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// Lets the kernel end the waits of the calling thread when they are over; else it may add 50 microseconds, to wake up
+/// for several at once (timerslack in prctl(2)).
+pub fn be_exact() -> io::Result<()> {
+    rustix::thread::set_current_timer_slack(Some(SLACK_NS)).map_err(io::Error::from)
 }
 
 /// The deadline passed first.
