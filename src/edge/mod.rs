@@ -8,6 +8,7 @@ pub mod authorize;
 pub mod balance;
 pub mod body;
 pub mod buffers;
+mod busy;
 pub mod client_certificate;
 pub mod clock;
 mod coalesce;

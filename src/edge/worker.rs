@@ -6,11 +6,12 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::authorities::Authorities;
 use super::balance::Turns;
 use super::buffers::Buffers;
+use super::busy::Busy;
 use super::clock::Clock;
 use super::coalesce::Coalescing;
 use super::codec::mux;
@@ -189,7 +190,7 @@ async fn live(setup: Setup) -> io::Result<()> {
 
 /// The worker's housekeeping, until it is told to stop.
 async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
-    let mut busy = Busy::new();
+    let (mut busy, mut momentary) = (Busy::new(), Busy::new());
     let mut pooled = (0, 0);
     for count in 1u64.. {
         if stop.load(Ordering::Acquire) {
@@ -199,6 +200,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         worker.clock.advance();
         let now_ms = worker.clock.now_ms();
         worker.deadlines.sweep(now_ms);
+        worker.coalescing.adapt(momentary.ratio());
         let ping_ms = worker.plan().timeouts.ping.as_millis() as u64;
         worker.heed_revocations();
         if count.is_multiple_of(FLUSH_TICKS) {
@@ -211,32 +213,9 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
             let counts = (worker.pool.open(), worker.pool.idle());
             worker.cells.pool(counts.0 - pooled.0, counts.1 - pooled.1);
             pooled = counts;
-            let busy = busy.ratio();
-            worker.cells.busy(busy);
-            worker.coalescing.adapt(busy);
+            worker.cells.busy(busy.ratio());
             worker.cells.flush();
         }
         timer::sleep(TICK).await;
-    }
-}
-
-/// The share of time that this thread was on its CPU.
-struct Busy {
-    wall: Instant,
-    cpu: Duration,
-}
-
-impl Busy {
-    fn new() -> Self {
-        Busy { wall: Instant::now(), cpu: affinity::thread_cpu_time() }
-    }
-
-    /// Since the last call, 0 to 1.
-    fn ratio(&mut self) -> f64 {
-        let (wall, cpu) = (Instant::now(), affinity::thread_cpu_time());
-        let elapsed = wall.duration_since(self.wall).as_secs_f64();
-        let used = cpu.saturating_sub(self.cpu).as_secs_f64();
-        *self = Busy { wall, cpu };
-        if elapsed > 0.0 { (used / elapsed).min(1.0) } else { 0.0 }
     }
 }
