@@ -333,7 +333,9 @@ fn settle(client: &mut Client<'_>, exchange: &mut Exchange, relayed: Relayed) ->
         Err(cut) => {
             note_cut(exchange, cut, is_gone);
             match cut {
-                Cut::Revoked(cause) if response.is_message_stream && is_call_told(client, exchange, cause) => After::Next,
+                Cut::Revoked(cause) if response.is_message_stream && is_call_told(client, exchange, cause) => {
+                    After::Next
+                }
                 _ => After::Abort,
             }
         }
