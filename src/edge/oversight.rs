@@ -18,7 +18,7 @@ use super::session::renew;
 use super::worker::{Held, Worker};
 use super::{authorize, client_certificate};
 use crate::plan::client_certificate::Standing;
-use crate::plan::route::{Found, Route};
+use crate::plan::route::Found;
 use crate::plan::session::Session;
 
 /// Ticks between two rounds when nothing happens.
@@ -177,7 +177,8 @@ impl<'e> Permit<'e> {
         let (worker, exchange) = (self.worker, self.exchange);
         let is_plan_new = self.follow_plan()?;
         let plan = self.plan.clone();
-        let Some(route) = self.route_index.and_then(|index| plan.routes.at(index)) else { return Ok(()) };
+        let route = self.route_index.and_then(|index| plan.routes.at(index));
+        let route = route.ok_or_else(|| Revoked::new(Cause::Route, Failure::NoPath))?;
         let is_session_new = route.policy.needs_session() && self.renew_session().await?;
         let standing = client_certificate::standing(&exchange.client, route, worker.clock.unix());
         let is_standing_worse = standing != Standing::Valid && standing != exchange.standing;
@@ -195,21 +196,14 @@ impl<'e> Permit<'e> {
         if Rc::ptr_eq(&plan, &self.plan) {
             return Ok(false);
         }
-        self.route_index = Some(self.route_in(&plan)?.index);
+        let exchange = self.exchange;
+        self.route_index = match plan.routes.find(exchange.host(), exchange.authority().port, exchange.path()) {
+            Found::Route(route) => Some(route.index),
+            Found::NoPath => return Err(Revoked::new(Cause::Route, Failure::NoPath)),
+            Found::NoHost => return Err(Revoked::new(Cause::Route, Failure::NoHost)),
+        };
         self.plan = plan;
         Ok(true)
-    }
-
-    fn route_in<'p>(&self, plan: &'p Held) -> Result<&'p Route, Box<Revoked>> {
-        let exchange = self.exchange;
-        let index = match plan.routes.find(exchange.host(), exchange.authority().port, exchange.path()) {
-            Found::Route(route) => Ok(route.index),
-            Found::NoPath => Err(Failure::NoPath),
-            Found::NoHost => Err(Failure::NoHost),
-        };
-        index
-            .and_then(|index| plan.routes.at(index).ok_or(Failure::NoPath))
-            .map_err(|failure| Revoked::new(Cause::Route, failure))
     }
 
     /// Asks about the session where anything was revoked since; whether it may be another one now.

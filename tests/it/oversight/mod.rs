@@ -148,8 +148,8 @@ impl Stage {
 
     /// Waits until so many answers that had begun were cut for `cause`, as metrics and log tell.
     #[track_caller]
-    fn wait_for_cuts(&self, cause: &str, count: f64) {
-        let labels = [("route", "app"), ("cause", cause)];
+    fn wait_for_cuts(&self, route: &str, cause: &str, count: f64) {
+        let labels = [("route", route), ("cause", cause)];
         self.vallum.wait_for_metric("vallum_http_streams_closed_total", &labels, count);
         self.vallum.wait_for_log(&[("response-code-details", json!(cause)), ("response-code", json!(200))]);
         assert_eq!(self.vallum.panics(), [""; 0]);

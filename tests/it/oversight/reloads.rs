@@ -28,7 +28,7 @@ fn a_narrower_policy_cuts_whom_it_shuts_out() {
     assert_cut(&mut client, cut);
     assert_eq!(waiting.answer().status, 403);
     stage.origin.wait_for_losses("/events", 2);
-    stage.wait_for_cuts("denied", 2.0);
+    stage.wait_for_cuts("app", "denied", 2.0);
     stage.wait_for_a_look();
     (0..2).for_each(|_| stage.origin.gate.send(()).unwrap());
     assert_eq!(of_bob.take(21).unwrap(), b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
@@ -49,7 +49,7 @@ fn what_was_public_and_is_not_any_more_is_cut() {
     assert_eq!(cut_chunks(&mut wire), "3\r\none\r\n");
     assert_cut(&mut client, id);
     assert_eq!(client.finish(waiting).status, 401);
-    stage.wait_for_cuts("denied", 2.0);
+    stage.wait_for_cuts("app", "denied", 2.0);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn what_has_no_route_any_more_is_cut() {
     stage.reload(json!({"allow_any_authenticated_user": true, "prefix": "/elsewhere"}));
     assert_eq!(cut_chunks(&mut wire), "3\r\none\r\n");
     assert_eq!(waiting.answer().status, 404);
-    stage.wait_for_cuts("route_not_found", 1.0);
+    stage.wait_for_cuts("app", "route_not_found", 1.0);
     stage.wait_for_a_look();
     stage.origin.gate.send(()).unwrap();
     assert_eq!(elsewhere.take(21).unwrap(), b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");

@@ -30,7 +30,7 @@ fn who_signs_out_cuts_his_own_answers_and_nobody_elses() {
         stage.origin.wait_for_losses(path, 2);
     }
     assert!(unread.drain().len() < 1 << 30);
-    stage.wait_for_cuts("session_revoked", 6.0);
+    stage.wait_for_cuts("app", "session_revoked", 6.0);
 
     stage.wait_for_a_look();
     (0..others.len() + left.len()).for_each(|_| stage.origin.gate.send(()).unwrap());
@@ -75,7 +75,7 @@ fn the_time_of_a_session_is_that_of_its_answers() {
     let mut wire = stage.begin(HOST, "/events", &alice.cookie);
     assert_eq!(cut_chunks(&mut wire), "3\r\none\r\n");
     assert_cut(&mut client, id);
-    stage.wait_for_cuts("session_revoked", 2.0);
+    stage.wait_for_cuts("app", "session_revoked", 2.0);
     stage.wait_for_a_look();
     stage.origin.gate.send(()).unwrap();
     assert_eq!(open_to_all.take(21).unwrap(), b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");

@@ -50,5 +50,5 @@ fn an_answer_that_began_before_the_body_was_whole_is_cut() {
     assert_eq!(cut_chunks(&mut wire), "3\r\none\r\n");
     assert_cut(&mut client, id);
     stage.origin.wait_for_losses("/talk", 2);
-    stage.wait_for_cuts("session_revoked", 2.0);
+    stage.wait_for_cuts("app", "session_revoked", 2.0);
 }
