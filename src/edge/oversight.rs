@@ -25,6 +25,8 @@ use crate::plan::session::Session;
 const ROUND_TICKS: u64 = 10;
 /// Rounds that an exchange lets pass before it looks at itself.
 const ROUNDS_LET_PASS: u64 = 1;
+/// Most sessions that a worker asks about at once for what is on its way: the desk is there for new requests as well.
+const ASKED_MAX: usize = 256;
 
 /// Why something may not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,13 +82,27 @@ pub struct Rounds {
     count: Cell<u64>,
     /// Revocation and generation of the plan, as of the last tick.
     news: Cell<(u64, u64)>,
+    /// Sessions that are asked about now.
+    asked: Cell<usize>,
+    /// Somebody could not ask in this round.
+    is_behind: Cell<bool>,
+}
+
+/// The right to ask about a session, until dropped.
+struct Turn<'r>(&'r Rounds);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.asked.set(self.0.asked.get() - 1);
+    }
 }
 
 impl Rounds {
     /// Goes a round when it is time for one; to be called in each tick, which is counted.
     pub fn tick(&self, worker: &Worker, tick: u64) {
         let news = (worker.door.revocations.epoch(), worker.plan().generation);
-        if self.news.replace(news) == news && !tick.is_multiple_of(ROUND_TICKS) {
+        let is_due = self.news.replace(news) != news || self.is_behind.take();
+        if !is_due && !tick.is_multiple_of(ROUND_TICKS) {
             return;
         }
         self.count.set(self.count.get() + 1);
@@ -96,6 +112,16 @@ impl Rounds {
 
     pub fn count(&self) -> u64 {
         self.count.get()
+    }
+
+    /// The turn of somebody who has to ask about a session; without one he asks in the next round, which comes sooner then.
+    fn turn(&self) -> Option<Turn<'_>> {
+        if self.asked.get() >= ASKED_MAX {
+            self.is_behind.set(true);
+            return None;
+        }
+        self.asked.set(self.asked.get() + 1);
+        Some(Turn(self))
     }
 
     /// Waits for a round after that of number `seen`, which moves on. For tasks that are woken for each round because they
@@ -113,14 +139,14 @@ impl Rounds {
 }
 
 /// Lets `future` go on for as long as its exchange may. Its client must be attended.
-pub async fn oversee<F: Future>(
+pub fn oversee<F: Future>(
     worker: &Worker,
     exchange: &Exchange,
     mut future: Pin<&mut F>,
-) -> Result<F::Output, Box<Revoked>> {
+) -> impl Future<Output = Result<F::Output, Box<Revoked>>> {
     let begun = worker.rounds.count();
     let mut watching = None;
-    poll_fn(|cx| {
+    poll_fn(move |cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(output));
         }
@@ -131,7 +157,6 @@ pub async fn oversee<F: Future>(
         let watching = watching.get_or_insert_with(|| Box::pin(watch(worker, exchange)));
         watching.as_mut().poll(cx).map(Err)
     })
-    .await
 }
 
 /// Ends when the exchange may not go on.
@@ -218,6 +243,7 @@ impl<'e> Permit<'e> {
         if epoch == self.epoch {
             return Ok(false);
         }
+        let Some(_turn) = worker.rounds.turn() else { return Ok(false) };
         match renew(worker, known).await {
             Ok(Some(session)) => {
                 self.session = Some(session);
@@ -228,5 +254,22 @@ impl<'e> Permit<'e> {
             // Nobody can say now: it is asked again in the next round.
             Err(_) => Ok(false),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_ask_at_once_and_the_others_soon() {
+        let rounds = Rounds::default();
+        let mut turns: Vec<_> = (0..ASKED_MAX).filter_map(|_| rounds.turn()).collect();
+        assert_eq!((turns.len(), rounds.is_behind.get()), (ASKED_MAX, false));
+        assert!(rounds.turn().is_none() && rounds.is_behind.take());
+        turns.pop();
+        assert!(rounds.turn().is_some() && !rounds.is_behind.get());
+        drop(turns);
+        assert_eq!(rounds.asked.get(), 0);
     }
 }
