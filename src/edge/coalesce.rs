@@ -98,3 +98,62 @@ fn pause_for(answers: u32, bearable_us: u64, elapsed: Duration, busy: f64) -> Du
     let expected = f64::from(answers) * pause.as_secs_f64() / elapsed.as_secs_f64();
     if expected < ANSWERS_MIN { Duration::ZERO } else { pause }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(50);
+
+    /// The pause, in microseconds, after a tick with so many answers that took so long each.
+    fn pause_us(answers: u32, took_us: u64, busy: f64) -> u128 {
+        let coalescing = Coalescing::new();
+        (0..answers).for_each(|_| coalescing.answered(took_us));
+        let bearable_us = coalescing.bearable_us.get();
+        pause_for(coalescing.answers.get(), bearable_us, TICK, busy).as_micros()
+    }
+
+    #[test]
+    fn a_pause_is_a_share_of_what_requests_take_and_brings_some_together() {
+        for (answers, took_us, busy, expected_us) in [
+            // Nothing to do.
+            (0, 0, 0.0, 0),
+            // 40,000 a second that take 1 ms: 2.5 are expected within a sixteenth of that.
+            (2_000, 1_000, 0.5, 62),
+            // Half as many, or faster ones: too few would come together.
+            (1_000, 1_000, 0.5, 0),
+            (2_000, 500, 0.5, 0),
+            // Never longer than the bound, whatever some of them take.
+            (3_000, 4_000, 0.5, 100),
+            (3_000, 3_600_000_000, 0.5, 100),
+            // There is enough to do.
+            (3_000, 4_000, 0.95, 0),
+        ] {
+            assert_eq!(pause_us(answers, took_us, busy), expected_us, "{answers} of {took_us} us, {busy} busy");
+        }
+    }
+
+    #[test]
+    fn slow_requests_do_not_lengthen_the_pauses_of_fast_ones() {
+        let coalescing = Coalescing::new();
+        (0..3_000).for_each(|_| coalescing.answered(640));
+        (0..30).for_each(|_| coalescing.answered(60_000_000));
+        let pause = pause_for(coalescing.answers.get(), coalescing.bearable_us.get(), TICK, 0.5);
+        assert_eq!(pause.as_micros(), 40);
+    }
+
+    #[test]
+    fn one_pause_is_due_for_many_answers_and_none_when_there_shall_be_none() {
+        let coalescing = Coalescing::new();
+        coalescing.answered(4_000);
+        assert!(!coalescing.due.get());
+        coalescing.pause.set(PAUSE_MAX);
+        coalescing.answered(4_000);
+        coalescing.answered(4_000);
+        assert!(coalescing.due.get());
+        let mut pauses = std::pin::pin!(coalescing.pauses());
+        let mut context = std::task::Context::from_waker(Waker::noop());
+        assert!(pauses.as_mut().poll(&mut context).is_pending());
+        assert!(!coalescing.due.get());
+    }
+}

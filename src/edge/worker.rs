@@ -17,6 +17,7 @@ use super::coalesce::Coalescing;
 use super::codec::mux;
 use super::deadline::Deadlines;
 use super::gate::Gate;
+use super::oversight::Rounds;
 use super::race::first;
 use super::request_id::RequestIds;
 use super::session::Sessions;
@@ -65,6 +66,7 @@ pub struct Worker {
     pub clock: Clock,
     pub coalescing: Coalescing,
     pub deadlines: Deadlines,
+    pub rounds: Rounds,
     /// HTTP/2 connections, which must be told when the worker drains.
     pub muxes: mux::Connections,
     pub buffers: Buffers,
@@ -104,6 +106,7 @@ impl Worker {
             clock: Clock::new(),
             coalescing: Coalescing::new(),
             deadlines: Deadlines::default(),
+            rounds: Rounds::default(),
             muxes: mux::Connections::default(),
             buffers: Buffers::default(),
             cells: setup.metrics.worker(setup.index),
@@ -203,6 +206,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         worker.coalescing.adapt(momentary.ratio());
         let ping_ms = worker.plan().timeouts.ping.as_millis() as u64;
         worker.heed_revocations();
+        worker.rounds.tick(worker, count);
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
             for _ in 0..worker.shared.sweep(now_ms, ping_ms) {
