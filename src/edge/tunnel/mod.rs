@@ -1,6 +1,6 @@
-//! A connection or stream that was upgraded: bytes flow both ways until both sides have ended. It ends earlier when its
-//! session does, when its client's certificate no longer passes, when neither side has said anything for the route's
-//! `idle_timeout`, or when the worker drains; a WebSocket is then told why by a close frame, between two frames of its own.
+//! A connection or stream that was upgraded: bytes flow both ways until both sides have ended. It ends earlier when it
+//! may not go on ([`super::oversight`]), when neither side has said anything for the route's `idle_timeout`, or when the
+//! worker drains; a WebSocket is then told why by a close frame, between two frames of its own.
 
 mod ends;
 

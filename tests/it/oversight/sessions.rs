@@ -80,3 +80,20 @@ fn the_time_of_a_session_is_that_of_its_answers() {
     stage.origin.gate.send(()).unwrap();
     assert_eq!(open_to_all.take(21).unwrap(), b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
 }
+
+#[test]
+fn what_is_known_of_a_person_holds_for_answers_that_flow() {
+    let stage = Stage::start(json!({}));
+    let (alice, bob) = (stage.signed_in("alice"), stage.signed_in("bob"));
+    stage.reload(json!({"policy": [{"allow": {"or": [{"claim/groups": "admins"}, {"user": {"is": "bob"}}]}}]}));
+    let mut cut = stage.begin(HOST, "/events", &alice.cookie);
+    let mut left = stage.begin(HOST, "/gated", &bob.cookie);
+    // The provider takes her off the list, and says so when she signs in with another browser.
+    let mut elsewhere = Visitor::new(stage.vallum.address);
+    assert_eq!(elsewhere.sign_in(&format!("https://{HOST}/"), "alice&groups=users").status, 403);
+    assert_eq!(cut_chunks(&mut cut), "3\r\none\r\n");
+    stage.wait_for_cuts("app", "denied", 1.0);
+    stage.wait_for_a_look();
+    stage.origin.gate.send(()).unwrap();
+    assert_eq!(left.take(21).unwrap(), b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
+}

@@ -52,3 +52,26 @@ fn an_answer_that_began_before_the_body_was_whole_is_cut() {
     stage.origin.wait_for_losses("/talk", 2);
     stage.wait_for_cuts("app", "session_revoked", 2.0);
 }
+
+#[test]
+fn who_goes_on_sending_still_hears_why_it_is_refused() {
+    let stage = Stage::start(json!({}));
+    let mut alice = stage.signed_in("alice");
+    let mut wire = stage.vallum.connect_tls(HOST);
+    wire.send(post("/upload", &alice.cookie));
+    stage.origin.wait_for_arrivals("/upload", 1);
+    let lost = stage.origin.lost.clone();
+    let sending = std::thread::spawn(move || {
+        // At a pace, for as long as anybody takes it.
+        while has(&lost, "/upload", 1).is_none() {
+            wire.send("4\r\nmore\r\n");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        wire
+    });
+    alice.sign_out();
+    let mut wire = sending.join().unwrap();
+    let answer = wire.answer_to("POST");
+    assert_eq!((answer.status, answer.header("connection")), (401, "close"));
+    assert_eq!(wire.drain(), b"");
+}
