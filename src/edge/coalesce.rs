@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 use crate::net::timer;
 
-/// The longest pause.
-const PAUSE_MAX: Duration = Duration::from_micros(100);
 /// A pause is at most this part of what requests take on average.
 const SHARE: u64 = 16;
 /// How many answers must be expected within a pause, else it would bring nothing together.
@@ -26,6 +24,8 @@ pub struct Coalescing {
     answers: Cell<u32>,
     /// The pauses that these answers would bear, in microseconds.
     bearable_us: Cell<u64>,
+    /// The longest pause that is allowed, in microseconds.
+    longest_us: Cell<u64>,
     /// Zero: none.
     pause: Cell<Duration>,
     /// A pause is due once all that arrived is dealt with.
@@ -40,6 +40,7 @@ impl Coalescing {
         Coalescing {
             answers: Cell::new(0),
             bearable_us: Cell::new(0),
+            longest_us: Cell::new(0),
             pause: Cell::new(Duration::ZERO),
             due: Cell::new(false),
             waker: RefCell::new(None),
@@ -51,7 +52,7 @@ impl Coalescing {
     pub fn answered(&self, took_us: u64) {
         self.answers.set(self.answers.get() + 1);
         // The slow ones (a poll, a stream of events) say nothing about how long the others may wait.
-        let bearable_us = (took_us / SHARE).min(PAUSE_MAX.as_micros() as u64);
+        let bearable_us = (took_us / SHARE).min(self.longest_us.get());
         self.bearable_us.set(self.bearable_us.get() + bearable_us);
         if !self.pause.get().is_zero()
             && !self.due.replace(true)
@@ -74,13 +75,15 @@ impl Coalescing {
         .await
     }
 
-    /// Sets the length of the pauses by what was answered since the last call, and by how busy (0 to 1) the worker was.
-    pub fn adapt(&self, busy: f64) {
+    /// Sets the length of the pauses, at most `longest`, by what was answered since the last call, and by how busy (0 to
+    /// 1) the worker was.
+    pub fn adapt(&self, longest: Duration, busy: f64) {
         let now = Instant::now();
         let elapsed = now.duration_since(self.adapted.replace(now));
         let answers = self.answers.replace(0);
         let bearable_us = self.bearable_us.replace(0);
-        self.pause.set(pause_for(answers, bearable_us, elapsed, busy));
+        self.pause.set(pause_for(answers, bearable_us, elapsed, busy).min(longest));
+        self.longest_us.set(longest.as_micros() as u64);
     }
 
     /// How long a pause is now.
@@ -104,56 +107,86 @@ mod tests {
     use super::*;
 
     const TICK: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_micros(100);
 
-    /// The pause, in microseconds, after a tick with so many answers that took so long each.
-    fn pause_us(answers: u32, took_us: u64, busy: f64) -> u128 {
+    fn allowed() -> Coalescing {
         let coalescing = Coalescing::new();
-        (0..answers).for_each(|_| coalescing.answered(took_us));
-        let bearable_us = coalescing.bearable_us.get();
-        pause_for(coalescing.answers.get(), bearable_us, TICK, busy).as_micros()
+        coalescing.adapt(LONGEST, 0.0);
+        coalescing
+    }
+
+    /// The pause, in microseconds, after a tick with `answers`, each a number and how long they took.
+    fn pause_us(answers: &[(u32, u64)], busy: f64) -> u128 {
+        let coalescing = allowed();
+        for &(count, took_us) in answers {
+            (0..count).for_each(|_| coalescing.answered(took_us));
+        }
+        pause_for(coalescing.answers.get(), coalescing.bearable_us.get(), TICK, busy).as_micros()
     }
 
     #[test]
     fn a_pause_is_a_share_of_what_requests_take_and_brings_some_together() {
-        for (answers, took_us, busy, expected_us) in [
-            // Nothing to do.
-            (0, 0, 0.0, 0),
+        let (hour_us, minute_us) = (3_600_000_000, 60_000_000);
+        for (answers, busy, expected_us) in [
+            (&[][..], 0.0, 0),
             // 40,000 a second that take 1 ms: 2.5 are expected within a sixteenth of that.
-            (2_000, 1_000, 0.5, 62),
+            (&[(2_000, 1_000)], 0.5, 62),
             // Half as many, or faster ones: too few would come together.
-            (1_000, 1_000, 0.5, 0),
-            (2_000, 500, 0.5, 0),
-            // Never longer than the bound, whatever some of them take.
-            (3_000, 4_000, 0.5, 100),
-            (3_000, 3_600_000_000, 0.5, 100),
+            (&[(1_000, 1_000)], 0.5, 0),
+            (&[(2_000, 500)], 0.5, 0),
+            // Never longer than allowed, whatever some of them take.
+            (&[(3_000, 4_000)], 0.5, 100),
+            (&[(3_000, hour_us)], 0.5, 100),
+            // Slow ones say nothing about the others.
+            (&[(3_000, 640), (30, minute_us)], 0.5, 40),
             // There is enough to do.
-            (3_000, 4_000, 0.95, 0),
+            (&[(3_000, 4_000)], 0.95, 0),
         ] {
-            assert_eq!(pause_us(answers, took_us, busy), expected_us, "{answers} of {took_us} us, {busy} busy");
+            assert_eq!(pause_us(answers, busy), expected_us, "{answers:?}, {busy} busy");
         }
     }
 
     #[test]
-    fn slow_requests_do_not_lengthen_the_pauses_of_fast_ones() {
-        let coalescing = Coalescing::new();
-        (0..3_000).for_each(|_| coalescing.answered(640));
-        (0..30).for_each(|_| coalescing.answered(60_000_000));
-        let pause = pause_for(coalescing.answers.get(), coalescing.bearable_us.get(), TICK, 0.5);
-        assert_eq!(pause.as_micros(), 40);
+    fn where_no_pause_is_allowed_there_is_none() {
+        let coalescing = allowed();
+        (0..1_000_000).for_each(|_| coalescing.answered(4_000));
+        coalescing.adapt(Duration::ZERO, 0.5);
+        assert_eq!(coalescing.pause(), Duration::ZERO);
+        (0..1_000_000).for_each(|_| coalescing.answered(4_000));
+        coalescing.adapt(LONGEST, 0.5);
+        assert_eq!(coalescing.pause(), Duration::ZERO, "of answers that were not asked how long they may wait");
+        (0..1_000_000).for_each(|_| coalescing.answered(4_000));
+        coalescing.adapt(LONGEST, 0.5);
+        assert_eq!(coalescing.pause(), LONGEST);
     }
 
     #[test]
-    fn one_pause_is_due_for_many_answers_and_none_when_there_shall_be_none() {
-        let coalescing = Coalescing::new();
+    fn one_pause_is_due_for_many_answers() {
+        let coalescing = allowed();
         coalescing.answered(4_000);
-        assert!(!coalescing.due.get());
-        coalescing.pause.set(PAUSE_MAX);
-        coalescing.answered(4_000);
-        coalescing.answered(4_000);
-        assert!(coalescing.due.get());
+        assert!(!coalescing.due.get(), "there are no pauses");
+        coalescing.pause.set(LONGEST);
+        let woken = std::sync::Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let mut context = std::task::Context::from_waker(&waker);
         let mut pauses = std::pin::pin!(coalescing.pauses());
-        let mut context = std::task::Context::from_waker(Waker::noop());
         assert!(pauses.as_mut().poll(&mut context).is_pending());
-        assert!(!coalescing.due.get());
+        for _ in 0..2 {
+            (0..10).for_each(|_| coalescing.answered(4_000));
+            assert!(coalescing.due.get());
+            let before = Instant::now();
+            assert!(pauses.as_mut().poll(&mut context).is_pending());
+            assert!(before.elapsed() >= LONGEST && !coalescing.due.get());
+        }
+        assert_eq!(woken.0.load(std::sync::atomic::Ordering::Relaxed), 2);
+    }
+
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
     }
 }

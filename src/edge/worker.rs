@@ -203,8 +203,9 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         worker.clock.advance();
         let now_ms = worker.clock.now_ms();
         worker.deadlines.sweep(now_ms);
-        worker.coalescing.adapt(momentary.ratio());
-        let ping_ms = worker.plan().timeouts.ping.as_millis() as u64;
+        let plan = worker.plan();
+        worker.coalescing.adapt(plan.timeouts.coalesce, momentary.ratio());
+        let ping_ms = plan.timeouts.ping.as_millis() as u64;
         worker.heed_revocations();
         worker.rounds.tick(worker, count);
         if count.is_multiple_of(FLUSH_TICKS) {
@@ -218,6 +219,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
             worker.cells.pool(counts.0 - pooled.0, counts.1 - pooled.1);
             pooled = counts;
             worker.cells.busy(busy.ratio());
+            worker.cells.coalescing(worker.coalescing.pause());
             worker.cells.flush();
         }
         timer::sleep(TICK).await;

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Largest value of `min_request_body_rate`, in bytes a second.
 pub const BODY_RATE_MAX: u64 = 1024 * 1024;
 
+/// Largest value of `coalesce_us`.
+pub const COALESCE_MAX_US: u64 = 1_000;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
     /// `timeout_head` (ours): from accept to the end of the PROXY header and of the TLS handshake, and from the first byte of a request head
@@ -22,6 +25,8 @@ pub struct Timeouts {
     /// `timeout_ping` (ours): how long an endpoint of HTTP/2 may be silent while it owes answers before it is asked for a
     /// sign of life, and how long it has to give one.
     pub ping: Duration,
+    /// `coalesce_us` (ours): the longest pause by which a worker lets more come together; zero: none. See `edge::coalesce`.
+    pub coalesce: Duration,
     /// TCP (and TLS) connect to an endpoint.
     pub connect: Duration,
     /// On SIGTERM: from the last accept to the end of the process.
@@ -37,6 +42,7 @@ impl Default for Timeouts {
             write: Duration::from_secs(30),
             idle: Duration::from_secs(300),
             ping: Duration::from_secs(20),
+            coalesce: Duration::from_micros(100),
             connect: Duration::from_secs(5),
             drain: Duration::from_secs(10),
         }

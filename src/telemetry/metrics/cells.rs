@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::tally::{Event, RouteTally, WorkerGauges, WorkerTally, request_cell};
 use super::{NO_ROUTE, Shared};
@@ -188,6 +189,11 @@ impl WorkerCells {
     pub fn busy(&self, ratio: f64) {
         let ratio = if ratio.is_finite() { ratio.clamp(0.0, 1.0) } else { 0.0 };
         self.gauge(|gauges| gauges.busy_ratio = ratio);
+    }
+
+    /// How long the worker pauses now, to let more come together.
+    pub fn coalescing(&self, pause: Duration) {
+        self.gauge(|gauges| gauges.coalescing_s = pause.as_secs_f64());
     }
 
     /// Pours everything into the totals. Never waits: while a scrape reads them, the counts stay for the next time.

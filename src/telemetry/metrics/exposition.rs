@@ -202,11 +202,17 @@ fn about_upstreams(totals: &Totals) -> Vec<Family> {
 fn about_workers(totals: &Totals) -> Vec<Family> {
     let mut busy =
         Family::gauge("vallum_worker_busy_ratio", "Share of its time that a worker was busy, between 0 and 1.");
+    let mut coalescing = Family::gauge(
+        "vallum_worker_coalescing_seconds",
+        "How long a worker under load pauses to let more come together; 0: not at all.",
+    );
     for (index, worker) in &totals.workers {
-        busy.sample(&[("worker", &index.to_string())], worker.busy_ratio);
+        let labels = [("worker", &*index.to_string())];
+        busy.sample(&labels, worker.busy_ratio);
+        coalescing.sample(&labels, worker.coalescing_s);
     }
     let panics = Family::counter("vallum_worker_panics_total", "Connections closed because their task panicked.");
-    vec![busy, panics.of(totals.process.panics as f64)]
+    vec![busy, coalescing, panics.of(totals.process.panics as f64)]
 }
 
 fn about_config(totals: &Totals) -> Vec<Family> {

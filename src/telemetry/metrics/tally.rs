@@ -122,6 +122,7 @@ pub(super) struct WorkerGauges {
     pub(super) pool_open: i64,
     pub(super) pool_idle: i64,
     pub(super) busy_ratio: f64,
+    pub(super) coalescing_s: f64,
 }
 
 #[cfg(test)]

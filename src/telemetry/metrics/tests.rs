@@ -1,6 +1,7 @@
 //! The catalogue as a scraper sees it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use super::*;
 use crate::telemetry::access_log::Source;
@@ -73,6 +74,7 @@ fn count_all(cells: &WorkerCells) {
     cells.pool(-1, 1);
     cells.panic();
     cells.busy(0.25);
+    cells.coalescing(Duration::from_micros(50));
 }
 
 #[test]
@@ -113,6 +115,7 @@ fn two_workers_are_one_sum() {
         (r#"vallum_upstream_pool_connections{state="in_use"}"#, 0.0),
         ("vallum_worker_panics_total", 2.0),
         (r#"vallum_worker_busy_ratio{worker="1"}"#, 0.25),
+        (r#"vallum_worker_coalescing_seconds{worker="1"}"#, 0.00005),
     ] {
         seen.is(series, value);
     }

@@ -39,7 +39,7 @@ pub(super) const KEYS: &[Key] = &[
     later("circuit_breaker_thresholds.max_retries"), later("circuit_breaker_thresholds.max_connection_pools"),
     // Limits, all of them ours.
     used("max_connections"), used("max_connections_per_source"), used("max_request_body_bytes"),
-    used("min_request_body_rate"), used("timeout_head"), used("timeout_ping"), used("drain_notice"),
+    used("min_request_body_rate"), used("timeout_head"), used("timeout_ping"), used("coalesce_us"), used("drain_notice"),
     used("admin_socket"), used("admin_address"), used("admin_client_ca_file"),
     // URLs, cookies, identity provider.
     used("authenticate_service_url"), used("signout_redirect_url"), used("cookie_name"), used("cookie_secret"),

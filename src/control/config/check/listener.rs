@@ -235,6 +235,7 @@ pub(super) fn timeouts(section: &Section) -> Timeouts {
         idle: typed(&section.timeout_idle, default.idle),
         head: typed(&section.timeout_head, default.head),
         ping: typed(&section.timeout_ping, default.ping),
+        coalesce: section.coalesce.as_ref().map_or(default.coalesce, |typed| Duration::from_micros(typed.value)),
         body_rate_min: section.limits.body_rate.as_ref().map_or(default.body_rate_min, |typed| typed.value),
         ..default
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::section::{Opt, Section, Typed};
 use crate::http::framing::MAX_CONTENT_LENGTH;
 use crate::plan::limits::CONNECTIONS_MAX;
-use crate::plan::timeouts::BODY_RATE_MAX;
+use crate::plan::timeouts::{BODY_RATE_MAX, COALESCE_MAX_US};
 
 /// Most data-plane threads.
 pub const WORKERS_MAX: u64 = 1024;
@@ -31,6 +31,7 @@ pub(in super::super) struct Listener {
     pub(in super::super) timeout_idle: Opt<Duration>,
     pub(in super::super) timeout_head: Opt<Duration>,
     pub(in super::super) timeout_ping: Opt<Duration>,
+    pub(in super::super) coalesce: Opt<u64>,
     pub(in super::super) limits: Limits,
     pub(in super::super) default_upstream_timeout: Opt<Duration>,
     pub(in super::super) normalize_path: Opt<bool>,
@@ -75,6 +76,7 @@ pub(super) fn read(section: &Section<'_>) -> Listener {
         timeout_idle: section.duration("timeout_idle"),
         timeout_head: section.duration("timeout_head"),
         timeout_ping: section.duration("timeout_ping"),
+        coalesce: section.whole("coalesce_us", 0..=COALESCE_MAX_US),
         limits: Limits {
             connections: section.whole("max_connections", 0..=CONNECTIONS_MAX),
             connections_per_source: section.whole("max_connections_per_source", 0..=CONNECTIONS_MAX),

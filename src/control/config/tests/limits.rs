@@ -19,6 +19,10 @@ fn limits_have_defaults_and_zero_means_none() {
     assert!(none.connections >= 10_000_000 && none.connections_per_source >= 10_000_000);
     assert_eq!(plan("timeout_head: 2s\n").timeouts.head, Duration::from_secs(2));
     assert_eq!(plan("timeout_ping: 2s\n").timeouts.ping, Duration::from_secs(2));
+    assert_eq!(
+        ["", "coalesce_us: 0\n", "coalesce_us: 1000\n"].map(|text| plan(text).timeouts.coalesce.as_micros()),
+        [100, 0, 1000]
+    );
     assert!(plan("timeout_ping: 0\n").timeouts.ping > Duration::from_secs(3600), "never asked");
 }
 
@@ -39,6 +43,7 @@ fn a_route_may_have_a_body_limit_of_its_own() {
 fn limits_that_are_none_are_told() {
     for (text, error) in [
         ("max_connections: -1", "`max_connections`: expected a whole number from 0 to 10000000, found a number"),
+        ("coalesce_us: 1001", "`coalesce_us`: expected a whole number from 0 to 1000, found a number"),
         (
             "min_request_body_rate: 1s",
             "`min_request_body_rate`: expected a whole number from 0 to 1048576, found a string",
