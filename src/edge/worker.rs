@@ -62,6 +62,8 @@ pub struct Worker {
     pub deadlines: Deadlines,
     /// HTTP/2 connections, which must be told when the worker drains.
     pub muxes: mux::Connections,
+    /// When requests of HTTP/2 begin.
+    pub starts: mux::Starts,
     pub buffers: Buffers,
     pub cells: WorkerCells,
     pub sessions: Sessions,
@@ -90,7 +92,7 @@ pub struct Worker {
 pub type Held = Rc<Arc<Plan>>;
 
 impl Worker {
-    fn new(setup: &Setup) -> Rc<Self> {
+    fn new(setup: &Setup) -> io::Result<Rc<Self>> {
         let worker = Worker {
             index: setup.index,
             driver: setup.driver,
@@ -99,6 +101,7 @@ impl Worker {
             clock: Clock::new(),
             deadlines: Deadlines::default(),
             muxes: mux::Connections::default(),
+            starts: mux::Starts::new()?,
             buffers: Buffers::default(),
             cells: setup.metrics.worker(setup.index),
             sessions: Sessions::default(),
@@ -117,7 +120,7 @@ impl Worker {
             plan: RefCell::new(Rc::new(setup.door.feed.current())),
         };
         worker.adopt(&worker.plan.borrow());
-        Rc::new(worker)
+        Ok(Rc::new(worker))
     }
 
     /// The plan now; hold it for the whole of one request. What this worker keeps by route or session is set up anew
@@ -166,7 +169,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
 }
 
 async fn live(setup: Setup) -> io::Result<()> {
-    let worker = Worker::new(&setup);
+    let worker = Worker::new(&setup)?;
     let mut listeners = Vec::with_capacity(setup.listeners.len());
     for listener in setup.listeners {
         let listener = Rc::new(Listener::new(listener, setup.driver)?);

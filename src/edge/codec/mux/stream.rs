@@ -125,9 +125,12 @@ impl Stream {
         .await
     }
 
-    /// The client waits for an answer from `endpoint`.
+    /// The client waits for an answer from `endpoint`, which is let go at once when the client went away before.
     pub fn answer_due(&self, endpoint: Rc<Deadline>) {
-        self.shared.wait(self.id, |waiting| waiting.endpoint = Some(endpoint));
+        match self.is_broken() {
+            true => endpoint.fire(),
+            false => self.shared.wait(self.id, |waiting| waiting.endpoint = Some(endpoint)),
+        }
     }
 
     /// Nothing is awaited any more; returns whether the client went away meanwhile.
@@ -152,7 +155,8 @@ impl Stream {
         self.shared.wake_writer();
     }
 
-    fn is_broken(&self) -> bool {
+    /// Whether the client took the request back, or went away.
+    pub fn is_broken(&self) -> bool {
         self.shared.closed.get() || self.shared.waiting.borrow().get(&self.id).is_none_or(|waiting| waiting.reset)
     }
 }
