@@ -2,7 +2,7 @@
 
 mod hostile;
 mod oracle;
-mod raw;
+pub mod raw;
 mod silence;
 mod trailers;
 mod upstreams;

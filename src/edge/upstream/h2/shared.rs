@@ -6,8 +6,8 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::connection::{Connection, first};
 use super::CONNECTIONS_MAX;
+use super::connection::{Connection, first};
 use super::place::Place;
 use super::queue::Queue;
 use crate::edge::upstream::Opened;
@@ -43,7 +43,8 @@ enum Turn<'s> {
 struct Opening<'s> {
     shared: &'s Shared,
     key: Key,
-    succeeded: bool,
+    /// The endpoint took none. Whoever lets it be before that is known leaves it to the next.
+    failed: bool,
 }
 
 impl Drop for Opening<'_> {
@@ -53,9 +54,9 @@ impl Drop for Opening<'_> {
         origin.opening = false;
         let waiting = origin.waiting.clone();
         drop(map);
-        match self.succeeded {
-            true => waiting.call(),
-            false => waiting.fail(),
+        match self.failed {
+            true => waiting.fail(),
+            false => waiting.call(),
         }
     }
 }
@@ -76,7 +77,7 @@ pub async fn open(call: &Call<'_>, may_reuse: bool) -> Result<Opened, ConnectErr
         Turn::Http1 => open_new(call).await,
         Turn::Open(mut opening) => {
             let opened = open_new(call).await;
-            opening.succeeded = opened.is_ok();
+            opening.failed = opened.is_err();
             opened
         }
     }
@@ -184,6 +185,6 @@ impl Shared {
             return None;
         }
         origin.opening = true;
-        Some(Turn::Open(Opening { shared: self, key, succeeded: false }))
+        Some(Turn::Open(Opening { shared: self, key, failed: false }))
     }
 }
