@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 
-use super::client_certificate;
 use super::exchange::Exchange;
 use super::failure::Failure;
+use super::message;
 use super::worker::Worker;
 use crate::http::fields::FieldKind;
 use crate::http::page::{Speaks, speaks};
 use crate::http::path;
 use crate::plan::client_certificate::Standing;
 use crate::plan::policy::{Decision, Facts, Verdict};
-use crate::plan::route::{Found, Route};
+use crate::plan::route::Route;
+use crate::plan::session::Session;
 use crate::plan::sign_in::{self, DEVICE_PATH};
 use crate::telemetry::authorize_log::{self, Check};
 
@@ -25,42 +26,48 @@ pub fn decide(worker: &Worker, exchange: &Exchange) -> Result<(), Failure> {
         log(exchange, route, &decision);
     }
     let reason = decision.reasons().iter().next().map_or("", |reason| reason.as_str());
-    let count = |result| exchange.cells.decision(route.index, result, reason);
-    match decision.verdict {
-        Verdict::Allow => {
-            count("allow");
-            Ok(())
-        }
-        Verdict::SignIn => {
-            count("sign_in");
-            Err(sign_in(worker, exchange))
-        }
-        Verdict::ShowDevice => {
-            count("show_device");
-            Err(show_device(exchange, route.policy.device_wanted(&facts)))
-        }
+    let result = match decision.verdict {
+        Verdict::Allow => "allow",
+        Verdict::SignIn => "sign_in",
+        Verdict::ShowDevice => "show_device",
+        Verdict::Deny(_) => "deny",
+    };
+    exchange.cells.decision(route.index, result, reason);
+    conclude(worker, exchange, route, &facts, decision.verdict)
+}
+
+fn conclude(
+    worker: &Worker,
+    exchange: &Exchange,
+    route: &Route,
+    facts: &Facts<'_>,
+    verdict: Verdict,
+) -> Result<(), Failure> {
+    match verdict {
+        Verdict::Allow => Ok(()),
+        Verdict::SignIn => Err(sign_in(worker, exchange)),
+        Verdict::ShowDevice => Err(show_device(exchange, route.policy.device_wanted(facts))),
         Verdict::Deny(status) => {
-            count("deny");
-            let conditions = if route.show_error_details { route.policy.failing(&facts) } else { Vec::new() };
+            let conditions = if route.show_error_details { route.policy.failing(facts) } else { Vec::new() };
             Err(Failure::Denied { status, conditions })
         }
     }
 }
 
-/// Whether what a request has opened may stay open, as far as its client's certificate is concerned: where that stands
-/// worse than it did, by the terms and at the time of now, the policy that the request would meet now is asked anew.
-pub fn may_stay(worker: &Worker, exchange: &Exchange) -> bool {
-    let plan = worker.plan();
-    let found = plan.routes.find(exchange.host(), exchange.authority().port, exchange.path());
-    // What goes on where no route is left is none of the certificate's business.
-    let Found::Route(route) = found else { return true };
-    let standing = client_certificate::standing(&exchange.client, route, worker.clock.unix());
-    if standing == Standing::Valid || standing == exchange.standing {
-        return true;
-    }
+/// Whether what was let pass before may go on by `route`, which may be another plan's: its session and how its client's
+/// certificate stands are those of now.
+pub fn again(
+    worker: &Worker,
+    exchange: &Exchange,
+    route: &Route,
+    session: Option<&Session>,
+    standing: Standing,
+) -> Result<(), Failure> {
     let decoded = decoded_path(exchange);
-    let facts = Facts { standing, ..facts(worker, exchange, &decoded) };
-    judge(exchange, plan.generation, route, &facts).verdict == Verdict::Allow
+    let session = session.filter(|_| route.policy.needs_session());
+    let facts = Facts { session, standing, mcp: message::fact(exchange), ..facts(worker, exchange, &decoded) };
+    let verdict = route.policy.decide(&facts).verdict;
+    conclude(worker, exchange, route, &facts, verdict)
 }
 
 /// What the session alone decides is decided once for it, in the plan of this `generation`.
@@ -104,7 +111,7 @@ fn decoded_path(exchange: &Exchange) -> Cow<'_, str> {
 }
 
 /// A browser is sent to sign in; everyone else gets a 401.
-fn sign_in(worker: &Worker, exchange: &Exchange) -> Failure {
+pub fn sign_in(worker: &Worker, exchange: &Exchange) -> Failure {
     match url::Url::parse(&exchange.url()) {
         Ok(url) if exchange.plan.identity.provider.is_some() && navigates(exchange) => {
             Failure::SignIn(sign_in::location(&exchange.plan, &url, worker.clock.unix()).to_string())

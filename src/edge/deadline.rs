@@ -4,7 +4,7 @@
 //! live sockets and shuts down those that are late; the waiting operation then ends by itself, so no operation is ever
 //! dropped half-way. The price is the tick's resolution ([`crate::edge::worker::TICK`]).
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
@@ -30,6 +30,8 @@ pub struct Deadline {
     /// Since when the socket is between two requests and may be closed at once; 0: it is not.
     idle_since_ms: Cell<u64>,
     awaited: Awaited,
+    /// The task of the client whose socket this is, once it has served a request.
+    task: OnceCell<Waker>,
     ends: Ends,
     control: Control,
 }
@@ -141,6 +143,11 @@ impl Deadline {
         since != 0 && since <= at_ms
     }
 
+    /// From now on `task`, which serves this client, is woken for the worker's rounds.
+    pub fn attend(&self, task: &Waker) {
+        self.task.get_or_init(|| task.clone());
+    }
+
     /// This client waits for an answer from `endpoint`. From now on the tick looks whether it is still there.
     pub fn answer_due(&self, endpoint: &Rc<Deadline>, now_ms: u64) {
         let awaited = &self.awaited;
@@ -229,6 +236,7 @@ impl Deadlines {
             fired: Cell::new(false),
             idle_since_ms: Cell::new(0),
             awaited: Awaited::default(),
+            task: OnceCell::new(),
             ends,
             control,
         });
@@ -248,6 +256,13 @@ impl Deadlines {
     /// Looks after clients that have been waiting for an answer for a while.
     pub fn look_for_clients(&self, now_ms: u64) {
         self.0.borrow().iter().filter_map(Weak::upgrade).for_each(|deadline| deadline.look_for_client(now_ms));
+    }
+
+    /// Wakes the tasks of clients that are not between two requests.
+    pub fn wake_clients(&self) {
+        for deadline in self.0.borrow().iter().filter_map(Weak::upgrade).filter(|d| d.idle_since_ms.get() == 0) {
+            deadline.task.get().into_iter().for_each(Waker::wake_by_ref);
+        }
     }
 
     /// Shuts down every socket that is between two requests.

@@ -13,10 +13,14 @@ pub async fn drain(worker: &Worker, listeners: Vec<Rc<Listener>>) {
     listeners.iter().for_each(|listener| listener.stop());
     drop(listeners);
     let deadline = worker.clock.now_ms() + worker.plan().timeouts.drain.as_millis() as u64;
-    while worker.connections.get() > 0 && worker.clock.now_ms() < deadline {
+    for tick in 1u64.. {
+        if worker.connections.get() == 0 || worker.clock.now_ms() >= deadline {
+            break;
+        }
         worker.muxes.leave(worker.clock.now_ms());
         worker.deadlines.close_idle();
         worker.deadlines.sweep(worker.clock.now_ms());
+        worker.rounds.tick(worker, tick);
         timer::sleep(TICK).await;
         worker.door.board.beat(worker.index);
         worker.clock.advance();

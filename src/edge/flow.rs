@@ -7,6 +7,7 @@ use super::body::{self, Incoming, Outgoing};
 use super::clock::Clock;
 use super::codec::mux::Stream;
 use super::deadline::Deadline;
+use super::oversight::Cause;
 use super::pace::Pace;
 use super::trailers::Allowed;
 use super::upstream::h2::{Log, Receiving, Sending};
@@ -73,6 +74,8 @@ pub enum Cut {
     Receiver,
     /// The receiver took too little for too long.
     ReceiverLate,
+    /// It may not go on.
+    Revoked(Cause),
 }
 
 /// Moves a body from `source` to `sink`; `out` may already hold bytes that go first (a head). Body bytes are added to

@@ -15,10 +15,10 @@ use crate::plan::route::mcp::BODY_BYTES_DEFAULT;
 pub async fn read(worker: &Worker, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<Option<Bytes>, Failure> {
     let bytes_max =
         exchange.route().and_then(|route| route.mcp.as_ref()).map_or(BODY_BYTES_DEFAULT, |mcp| mcp.body_bytes_max);
-    let is_empty = matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0));
-    if is_empty && exchange.method() != "POST" {
+    if says_nothing(exchange) {
         return Ok(None);
     }
+    let is_empty = matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0));
     exchange.message = Message::Unreadable;
     if is_empty || !says_json(exchange) {
         return Ok(None);
@@ -42,6 +42,19 @@ pub async fn read(worker: &Worker, client: &mut Client<'_>, exchange: &mut Excha
         }
     }
     Ok(Some(body))
+}
+
+/// Whether a request has no body, and need not have one.
+fn says_nothing(exchange: &Exchange) -> bool {
+    matches!(exchange.normal.body, BodyLength::None | BodyLength::Fixed(0)) && exchange.method() != "POST"
+}
+
+/// What a policy sees that comes later than the body: where nobody looked for a message in it, nobody knows what it says.
+pub fn fact(exchange: &Exchange) -> mcp::Mcp<'_> {
+    match &exchange.message {
+        Message::None if !says_nothing(exchange) => mcp::Mcp::Unreadable,
+        message => message.fact(),
+    }
 }
 
 /// Puts back the body that was read, to be sent on byte for byte; its length is known now, however it was framed.

@@ -19,6 +19,7 @@ pub mod flow;
 pub mod gate;
 pub mod limits;
 pub mod message;
+pub mod oversight;
 pub mod pace;
 pub mod portal;
 pub mod preface;

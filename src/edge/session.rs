@@ -31,6 +31,8 @@ pub struct Known {
     pub session: Arc<Session>,
     pub assertions: Assertions,
     pub residuals: Residuals,
+    /// The revocation as of which it was good.
+    pub epoch: u64,
     handle: SessionHandle,
     asked_ms: Cell<u64>,
 }
@@ -96,15 +98,12 @@ fn fresh(worker: &Worker, text: &[u8]) -> Option<Rc<Known>> {
     })
 }
 
-/// Whether the session behind `handle` is still good, for streams that live on: `None` when nobody can say now.
-pub async fn still_good(worker: &Worker, known: &Known) -> Option<bool> {
-    if !known.session.is_valid_at(worker.clock.unix()) {
-        return Some(false);
-    }
-    match ask(worker, &known.handle).await {
-        Ok(Answer::Session(_)) => Some(true),
-        Ok(Answer::NoSession) => Some(false),
-        Ok(Answer::Unavailable) | Err(_) => None,
+/// The session as it is now, for what goes on while sessions come and go; `None`: it is over. Fails when nobody can say.
+pub async fn renew(worker: &Worker, known: &Known) -> Result<Option<Arc<Session>>, Failure> {
+    match ask(worker, &known.handle).await? {
+        Answer::Session(session) => Ok(Some(session)),
+        Answer::NoSession => Ok(None),
+        Answer::Unavailable => Err(Failure::ControlSilent),
     }
 }
 
@@ -180,6 +179,7 @@ async fn look_up(worker: &Worker, exchange: &Exchange, text: &[u8]) -> Result<Op
                 session,
                 assertions: Assertions::default(),
                 residuals: Residuals::default(),
+                epoch,
                 handle,
                 asked_ms,
             });

@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::codec::mux;
 use super::deadline::Deadlines;
 use super::gate::Gate;
+use super::oversight::Rounds;
 use super::request_id::RequestIds;
 use super::session::Sessions;
 use super::tls::Tls;
@@ -60,6 +61,7 @@ pub struct Worker {
     pub tls: Arc<Tls>,
     pub clock: Clock,
     pub deadlines: Deadlines,
+    pub rounds: Rounds,
     /// HTTP/2 connections, which must be told when the worker drains.
     pub muxes: mux::Connections,
     /// When requests of HTTP/2 begin.
@@ -100,6 +102,7 @@ impl Worker {
             tls: setup.tls.clone(),
             clock: Clock::new(),
             deadlines: Deadlines::default(),
+            rounds: Rounds::default(),
             muxes: mux::Connections::default(),
             starts: mux::Starts::new()?,
             buffers: Buffers::default(),
@@ -196,6 +199,7 @@ async fn tick(worker: &Rc<Worker>, stop: &AtomicBool) {
         worker.deadlines.sweep(now_ms);
         let ping_ms = worker.plan().timeouts.ping.as_millis() as u64;
         worker.heed_revocations();
+        worker.rounds.tick(worker, count);
         if count.is_multiple_of(FLUSH_TICKS) {
             worker.pool.sweep(now_ms);
             for _ in 0..worker.shared.sweep(now_ms, ping_ms) {

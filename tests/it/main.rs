@@ -27,6 +27,7 @@ mod load;
 mod managed;
 mod metrics;
 mod mtls;
+mod oversight;
 mod policy;
 mod proxy_protocol;
 mod release_profile;

@@ -13,7 +13,7 @@ use crate::harness::vallum::{HOST, and, clear, get, public_route};
 use crate::harness::visitor::Visitor;
 use crate::harness::{PATIENCE, Upstream, Vallum, Wire, websocket};
 use crate::http2::client::{Client, line};
-use crate::signin::confirmation;
+use crate::signin::sign_out;
 
 const GOING_AWAY: [u8; 2] = 1001u16.to_be_bytes();
 const POLICY_VIOLATION: [u8; 2] = 1008u16.to_be_bytes();
@@ -178,12 +178,7 @@ fn a_session_that_ends_takes_its_tunnels_with_it() {
     let id = client.open(&[&asked[..], &[("cookie", cookie.as_str())]].concat(), false);
     assert_eq!(client.head(id), 200);
 
-    let page = alice.follow(&format!("https://{HOST}/.pomerium/sign_out"));
-    let (form, fields) = confirmation(&page.text(), &alice);
-    let own = format!(
-        "Origin: https://{HOST}\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-    );
-    assert!(matches!(alice.request("POST", &form, &own, &fields).status, 200 | 302 | 303));
+    sign_out(&mut alice, HOST);
     let goodbye = [&[0x88, 2][..], &POLICY_VIOLATION].concat();
     assert_eq!(client.take(id, 4), goodbye);
     assert_eq!(wire.drain(), goodbye);

@@ -248,6 +248,24 @@ const scenes = {
     return { ...show(ended), text: ended.messages.map(String).join(' ') };
   },
 
+  // Says {"begun": true} once a call of somebody who is signed in runs, and waits for its end.
+  async until(settings) {
+    const client = connect(Echo, settings);
+    const metadata = new grpc.Metadata();
+    metadata.set('cookie', settings.cookie);
+    const begun = () => console.log(JSON.stringify({ begun: true }));
+    const ended = await run(() => {
+      if (settings.method === 'silent') {
+        return client.silent(Buffer.from('x'), metadata, soon(60)).once('metadata', begun);
+      }
+      const call = client.bidi(metadata, soon(60));
+      call.once('data', begun);
+      call.write(Buffer.from('one'));
+      return call;
+    });
+    return show(ended);
+  },
+
   async unary(settings) {
     const client = connect(Echo, settings);
     const { metadata, ...ended } = await run((done) => client.unary(Buffer.from('hello'), soon(), done));

@@ -1,7 +1,8 @@
 // A certified OpenID provider with three people, for tests.
 //
 // It listens on a port of its own choosing, prints one JSON line {"issuer": …} and serves until its standard input ends.
-// People: alice (admins), bob (users), mallory (no group). The login page is a plain form; consent is given by itself.
+// People: alice (admins), bob (users), mallory (no group). The login page is a plain form, which may say other `groups`; consent
+// is given by itself.
 // PKCE with S256 is demanded; redirects may go to any https host under /oauth2/callback (ports are not known beforehand).
 // With IDP_TLS_CERTIFICATE and IDP_TLS_KEY (files) it speaks TLS; IDP_HOST is then the host's name in its issuer.
 import { readFileSync } from 'node:fs';
@@ -91,7 +92,10 @@ async function interact(request, response) {
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(form(uid));
     return;
   }
-  const accountId = new URLSearchParams(await body(request)).get('login');
+  const said = new URLSearchParams(await body(request));
+  const accountId = said.get('login');
+  // What the provider says of this person from now on.
+  if (said.has('groups') && PEOPLE[accountId]) PEOPLE[accountId].groups = said.getAll('groups');
   const result = PEOPLE[accountId]
     ? { login: { accountId } }
     : { error: 'access_denied', error_description: 'nobody was chosen' };

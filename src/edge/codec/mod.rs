@@ -4,7 +4,9 @@ pub mod h1;
 pub mod h2;
 pub mod mux;
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use bytes::Bytes;
 
@@ -254,13 +256,32 @@ impl<'c> Back<'c> {
         }
     }
 
-    /// The request was sent to `endpoint`, and the client waits for the answer.
-    pub fn answer_due(&self, endpoint: &Rc<Deadline>, now_ms: u64) {
-        match self {
-            Back::H1 { deadline, .. } => deadline.answer_due(endpoint, now_ms),
-            // The connection is read all the time, so it is known at once when the client goes away.
-            Back::H2(stream) => stream.answer_due(endpoint.clone()),
-        }
+    /// From now on the task that serves this client is woken for the worker's rounds.
+    pub async fn attend(&self) {
+        poll_fn(|cx| {
+            match self {
+                Back::H1 { deadline, .. } => deadline.attend(cx.waker()),
+                Back::H2(stream) => stream.attend(cx.waker()),
+            }
+            Poll::Ready(())
+        })
+        .await
+    }
+
+    /// The request was sent to `endpoint`, and the client, which is attended from now on, waits for the answer.
+    pub async fn answer_due(&self, endpoint: &Rc<Deadline>, now_ms: u64) {
+        poll_fn(|cx| {
+            match self {
+                Back::H1 { deadline, .. } => {
+                    deadline.attend(cx.waker());
+                    deadline.answer_due(endpoint, now_ms);
+                }
+                // The connection is read all the time, so it is known at once when the client goes away.
+                Back::H2(stream) => stream.answer_due(endpoint.clone(), cx.waker()),
+            }
+            Poll::Ready(())
+        })
+        .await
     }
 
     /// The answer has begun.

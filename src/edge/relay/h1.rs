@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::pin;
 
-use super::{Attempt, INTERIM_MAX, Job, client_fault, is_idempotent, note, note_cut};
+use super::{Attempt, INTERIM_MAX, Job, client_fault, is_idempotent, note, note_cut, pour};
 use crate::edge::body::{Incoming, Outgoing};
 use crate::edge::codec::h1::After;
 use crate::edge::codec::{Client, HeadSink};
@@ -11,6 +11,7 @@ use crate::edge::deadline::Deadline;
 use crate::edge::exchange::Exchange;
 use crate::edge::failure::Failure;
 use crate::edge::flow::{self, Cut, Sink, Source};
+use crate::edge::oversight::oversee;
 use crate::edge::race::{First, first};
 use crate::edge::upstream::response::{Found, Response, read_head};
 use crate::edge::upstream::{Connection, request};
@@ -83,11 +84,12 @@ pub(super) async fn attempt(
     // Lent to others while this one waits: what many use in turn stays in the cache of the processor.
     worker.buffers.give(out);
     let mut out = Vec::new();
-    job.await_answer(&client.back(), &upstream.deadline);
+    job.await_answer(&client.back(), &upstream.deadline).await;
     let reply = Reply { job, exchange, close, uploaded: &Cell::new(true), may_repeat };
     let mut head = client.stream().map_or(HeadSink::H1(&mut out), HeadSink::H2);
     let Connection { reader, inbox, deadline, .. } = upstream;
-    let (response, length) = reply.read(reader, inbox, deadline, &mut head).await?;
+    let reading = reply.read(reader, inbox, deadline, &mut head);
+    let (response, length) = oversee(worker, reply.exchange, pin!(reading)).await??;
     let whole = take_in_one(inbox, length, response.body, &mut out);
     Ok(Progress::Answered(Answered { response, out, whole, close }))
 }
@@ -181,7 +183,7 @@ struct Upload {
 async fn stream(
     job: &Job<'_>,
     client: &mut Client<'_>,
-    exchange: &mut Exchange,
+    exchange: &Exchange,
     upstream: &mut Connection,
     upload: Upload,
 ) -> Result<Relayed, Attempt> {
@@ -190,8 +192,8 @@ async fn stream(
     let Upload { incoming, outgoing: upload_framing, out: mut sent, size: mut up, close } = upload;
     let uploaded = Cell::new(false);
     let (mut out, mut size) = (job.worker.buffers.take(), 0);
-    let client_is_h2 = client.stream().is_some();
     let (mut source, back) = client.split(incoming, timeouts);
+    back.attend().await;
     let mut head = back.head(&mut out);
     let Connection { reader, writer, deadline, inbox, .. } = upstream;
     let write_ms = timeouts.write.as_millis() as u64;
@@ -201,7 +203,7 @@ async fn stream(
     let mut sending = pin!(flow::run(clock, &mut source, &mut sink, &mut sent, &mut up, up_max, allowed));
     let mut sent_result = None;
     let reply = Reply { job, exchange, close, uploaded: &uploaded, may_repeat: false };
-    let (response, length) = {
+    let beginning = async {
         let mut reading = pin!(reply.read(reader, inbox, deadline, &mut head));
         match first(sending.as_mut(), reading.as_mut()).await {
             First::Left(result) => {
@@ -211,23 +213,23 @@ async fn stream(
                     return Err(failure.into());
                 }
                 // When the endpoint takes no more, it may have said why.
-                job.await_answer(&back, deadline);
-                reading.await?
+                job.await_answer(&back, deadline).await;
+                reading.await
             }
-            First::Right(early) => early?,
+            First::Right(early) => early,
         }
     };
+    let (response, length) = oversee(job.worker, exchange, pin!(beginning)).await??;
     inbox.drain(..length);
     if sent_result.is_none() {
         // Nobody else would notice that the client went away when it is the endpoint that has to speak.
-        back.answer_due(deadline, job.worker.clock.now_ms());
+        back.answer_due(deadline, job.worker.clock.now_ms()).await;
     }
     job.answer_begins(&back, &response, deadline);
-    let allowed = job.of_response(exchange, client_is_h2);
     let incoming = Incoming::new(response.body);
     let mut source = Source::Wire { reader, inbox, incoming, deadline, pace: job.idle_pace() };
     let mut sink = back.sink(response.body, timeouts);
-    let receiving = flow::run(clock, &mut source, &mut sink, &mut out, &mut size, u64::MAX, allowed);
+    let receiving = pour(job, exchange, &mut source, &mut sink, &mut out, &mut size);
     let result = if sent_result.is_some() {
         receiving.await
     } else {
@@ -271,17 +273,15 @@ pub(super) async fn finish(
         deadline: &upstream.deadline,
         pace: job.idle_pace(),
     };
-    let allowed = job.of_response(exchange, client.stream().is_some());
     let mut sink = client.back().sink(response.body, timeouts);
     let mut size = whole.unwrap_or(0);
-    let clock = &job.worker.clock;
     let at_hand = match whole {
         Some(_) => Ok(true),
         None => flow::take_whole(&mut source, &sink, &mut out, &mut size),
     };
     let result = match at_hand {
-        Ok(true) => sink.finish(clock, &mut out, None).await,
-        Ok(false) => Box::pin(flow::run(clock, &mut source, &mut sink, &mut out, &mut size, u64::MAX, allowed)).await,
+        Ok(true) => sink.finish(&job.worker.clock, &mut out, None).await,
+        Ok(false) => Box::pin(pour(job, exchange, &mut source, &mut sink, &mut out, &mut size)).await,
         Err(cut) => Err(cut),
     };
     job.worker.buffers.give(out);

@@ -4,13 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::pin::{Pin, pin};
 
-use super::{Attempt, INTERIM_MAX, Job, client_fault, is_idempotent, note, note_cut};
+use super::{Attempt, INTERIM_MAX, Job, client_fault, is_idempotent, note, note_cut, pour};
 use crate::edge::body::Incoming;
 use crate::edge::codec::h1::After;
 use crate::edge::codec::{Back, Client, HeadSink};
 use crate::edge::exchange::Exchange;
 use crate::edge::failure::Failure;
 use crate::edge::flow::{self, Cut, Sink, Source};
+use crate::edge::oversight::{Cause, Revoked, oversee};
 use crate::edge::race::{First, first};
 use crate::edge::upstream::h2::{self, Answering, Log, Lost, Place, Receiving, Sending};
 use crate::edge::upstream::request;
@@ -55,6 +56,12 @@ enum Outcome {
 enum Loss {
     Lost(Lost),
     Failed(Failure),
+}
+
+impl From<Box<Revoked>> for Loss {
+    fn from(revoked: Box<Revoked>) -> Self {
+        Loss::Failed(revoked.failure)
+    }
 }
 
 impl From<Failure> for Loss {
@@ -134,9 +141,9 @@ async fn exchange_on(
         client.invite().await?;
     }
     let exchange = &*exchange;
-    let client_is_h2 = client.stream().is_some();
-    let talk = Talk { job, exchange, place, upload: Cell::new(Upload::Going), client_is_h2 };
+    let talk = Talk { job, exchange, place, upload: Cell::new(Upload::Going) };
     let (mut source, back) = client.split(incoming, &exchange.plan.timeouts);
+    back.attend().await;
     if is_grpc(exchange.content_type()) {
         // A stream of messages has no pace: both sides may be silent for as long as the route allows.
         source.wait_with_answer(&place.deadline, job.route.idle_timeout);
@@ -150,7 +157,8 @@ async fn exchange_on(
     let mut out = job.worker.buffers.take();
     let receiving = {
         let mut uploading = pin!(talk.send(body, &mut sending, log));
-        let (response, mut receiving) = talk.begin(uploading.as_mut(), &mut answering, &back, &mut out).await?;
+        let beginning = talk.begin(uploading.as_mut(), &mut answering, &back, &mut out);
+        let (response, mut receiving) = oversee(job.worker, exchange, pin!(beginning)).await??;
         log.borrow_mut().forget();
         if response.status != SWITCHED {
             // After a refused WebSocket nobody can say whose protocol the next bytes speak.
@@ -189,7 +197,6 @@ struct Talk<'a> {
     exchange: &'a Exchange,
     place: &'a Place,
     upload: Cell<Upload>,
-    client_is_h2: bool,
 }
 
 impl Talk<'_> {
@@ -222,7 +229,7 @@ impl Talk<'_> {
         let mut reading = pin!(self.read_head(answering, &mut head));
         match first(uploading, reading.as_mut()).await {
             First::Right(early) => {
-                back.answer_due(&self.place.deadline, self.job.worker.clock.now_ms());
+                back.answer_due(&self.place.deadline, self.job.worker.clock.now_ms()).await;
                 early
             }
             First::Left(Err(Cut::ReceiverLate)) => Err(Failure::UpstreamTimeout.into()),
@@ -232,7 +239,7 @@ impl Talk<'_> {
                 }
                 // When the endpoint takes no more, it may have said why.
                 self.upload.set(if result.is_ok() { Upload::Whole } else { Upload::Cut });
-                self.job.await_answer(back, &self.place.deadline);
+                self.job.await_answer(back, &self.place.deadline).await;
                 reading.await
             }
         }
@@ -278,11 +285,8 @@ impl Talk<'_> {
         let mut size = 0;
         let mut source = Source::Upstream { receiving, deadline: &place.deadline, pace: job.idle_pace() };
         let mut sink = back.sink(response.body, &exchange.plan.timeouts);
-        let allowed = job.of_response(exchange, self.client_is_h2);
         let result = {
-            let clock = &job.worker.clock;
-            let relaying = flow::run(clock, &mut source, &mut sink, out, &mut size, u64::MAX, allowed);
-            let mut relaying = pin!(relaying);
+            let mut relaying = pin!(pour(job, exchange, &mut source, &mut sink, out, &mut size));
             match self.upload.get() {
                 Upload::Whole | Upload::Cut => relaying.await,
                 Upload::Going => match first(relaying.as_mut(), uploading).await {
@@ -328,7 +332,21 @@ fn settle(client: &mut Client<'_>, exchange: &mut Exchange, relayed: Relayed) ->
         Ok(()) => After::Next,
         Err(cut) => {
             note_cut(exchange, cut, is_gone);
-            After::Abort
+            match cut {
+                Cut::Revoked(cause) if response.is_message_stream && is_call_told(client, exchange, cause) => {
+                    After::Next
+                }
+                _ => After::Abort,
+            }
         }
     }
+}
+
+/// Tells a client of gRPC by its own means why the call ends, where it can be told: its trailers have a place for that, and
+/// what is an error in them is taken for no whole answer. A reset says to try again, or nothing.
+fn is_call_told(client: &Client<'_>, exchange: &Exchange, cause: Cause) -> bool {
+    let Some(stream) = client.stream().filter(|_| is_grpc(exchange.content_type())) else { return false };
+    let (code, message) = cause.grpc();
+    let fields = [("grpc-status", code), ("grpc-message", message)];
+    stream.send_trailers(fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))).is_ok()
 }

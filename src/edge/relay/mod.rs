@@ -5,6 +5,7 @@
 mod h1;
 mod h2;
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use super::codec::{Back, Client as Speaker};
 use super::deadline::Deadline;
 use super::exchange::{Client, Exchange, Upgrade};
 use super::failure::Failure;
-use super::flow::Cut;
+use super::flow::{self, Cut, Sink, Source};
+use super::oversight::{Revoked, oversee};
 use super::pace::Pace;
 use super::rewrite::{self, Rewritten};
 use super::trailers::Allowed;
@@ -66,6 +68,12 @@ enum Attempt {
     Failed(Failure),
 }
 
+impl From<Box<Revoked>> for Attempt {
+    fn from(revoked: Box<Revoked>) -> Self {
+        Attempt::Failed(revoked.failure)
+    }
+}
+
 impl From<Failure> for Attempt {
     fn from(failure: Failure) -> Self {
         Attempt::Failed(failure)
@@ -83,10 +91,10 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// The request was sent, or is being sent to its end: the endpoint has so long for its answer.
-    fn await_answer(&self, client: &Back<'_>, upstream: &Rc<Deadline>) {
+    async fn await_answer(&self, client: &Back<'_>, upstream: &Rc<Deadline>) {
         self.limit_total(upstream);
         self.limit_silence(upstream);
-        client.answer_due(upstream, self.worker.clock.now_ms());
+        client.answer_due(upstream, self.worker.clock.now_ms()).await;
     }
 
     fn limit_total(&self, upstream: &Deadline) {
@@ -246,6 +254,23 @@ fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
 }
 
+/// Lets an answer's body flow for as long as its exchange may go on; otherwise as [`flow::run`].
+async fn pour(
+    job: &Job<'_>,
+    exchange: &Exchange,
+    source: &mut Source<'_>,
+    sink: &mut Sink<'_>,
+    out: &mut Vec<u8>,
+    size: &mut u64,
+) -> Result<(), Cut> {
+    let allowed = job.of_response(exchange, matches!(sink, Sink::Stream { .. }));
+    let flowing = pin!(flow::run(&job.worker.clock, source, sink, out, size, u64::MAX, allowed));
+    match oversee(job.worker, exchange, flowing).await {
+        Ok(result) => result,
+        Err(revoked) => Err(Cut::Revoked(revoked.cause)),
+    }
+}
+
 /// Notes what was answered, in `size` bytes of body.
 fn note(exchange: &mut Exchange, response: &Response, size: u64) {
     exchange.answered(response.status, access_log::Source::Upstream, "via_upstream");
@@ -257,7 +282,11 @@ fn note_cut(exchange: &mut Exchange, cut: Cut, is_gone: bool) {
     if cut == Cut::ReceiverLate {
         exchange.cells.limit(limits::WRITE_TIMEOUT);
     }
+    if let Cut::Revoked(cause) = cut {
+        exchange.cells.exchange_revoked(exchange.route_index, cause.slug());
+    }
     exchange.answer.details = match cut {
+        Cut::Revoked(cause) => cause.slug(),
         _ if is_gone => "client_disconnected",
         Cut::ReceiverLate => limits::WRITE_TIMEOUT,
         Cut::Receiver => "client_disconnected",
@@ -272,6 +301,6 @@ fn client_fault(cut: Cut) -> Option<Failure> {
         Cut::SenderLate => Some(Failure::BodyTimeout),
         Cut::Sender(what) => Some(Failure::Body(what)),
         Cut::TooLarge => Some(Failure::BodyTooLarge),
-        Cut::Receiver | Cut::ReceiverLate => None,
+        Cut::Receiver | Cut::ReceiverLate | Cut::Revoked(_) => None,
     }
 }

@@ -1,6 +1,6 @@
-//! A connection or stream that was upgraded: bytes flow both ways until both sides have ended. It ends earlier when its
-//! session does, when its client's certificate no longer passes, when neither side has said anything for the route's
-//! `idle_timeout`, or when the worker drains; a WebSocket is then told why by a close frame, between two frames of its own.
+//! A connection or stream that was upgraded: bytes flow both ways until both sides have ended. It ends earlier when it
+//! may not go on ([`super::oversight`]), when neither side has said anything for the route's `idle_timeout`, or when the
+//! worker drains; a WebSocket is then told why by a close frame, between two frames of its own.
 
 mod ends;
 
@@ -11,20 +11,17 @@ use std::pin::{Pin, pin};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::authorize::may_stay;
 use super::codec::Client;
 use super::codec::h1::After;
 use super::exchange::{Exchange, Upgrade};
+use super::oversight::{Cause, Permit};
 use super::race::{First, first};
-use super::session::still_good;
 use super::websocket::frames::{self, Frames, GOING_AWAY, POLICY_VIOLATION};
 use super::worker::Worker;
 use crate::net::timer;
 pub use ends::Upstream;
 use ends::{Inlet, Outlet};
 
-/// How often a tunnel looks whether its session was revoked or has ended.
-const WATCH_EVERY: Duration = Duration::from_millis(500);
 /// How long the side that has not ended may be silent once the other has.
 const HALF_CLOSED: Duration = Duration::from_secs(300);
 /// How long a WebSocket may take to say goodbye.
@@ -35,9 +32,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 enum End {
     Client,
     Upstream,
-    SessionOver,
-    /// The client's certificate would not pass any more.
-    Certificate,
+    /// It may not go on.
+    Revoked(Cause),
     Idle,
     Drain,
 }
@@ -47,8 +43,7 @@ impl End {
         match self {
             End::Client => "client",
             End::Upstream => "upstream",
-            End::SessionOver => "session_revoked",
-            End::Certificate => "client_certificate",
+            End::Revoked(cause) => cause.slug(),
             End::Idle => "idle",
             End::Drain => "drain",
         }
@@ -56,8 +51,7 @@ impl End {
 
     fn details(self) -> &'static str {
         match self {
-            End::SessionOver => "session_revoked",
-            End::Certificate => "client_certificate",
+            End::Revoked(cause) => cause.slug(),
             End::Idle => "stream_idle_timeout",
             End::Drain => "draining",
             End::Client | End::Upstream => "via_upstream",
@@ -66,7 +60,7 @@ impl End {
 
     /// What a WebSocket is told (RFC 6455 section 7.4.1).
     fn code(self) -> u16 {
-        if matches!(self, End::SessionOver | End::Certificate) { POLICY_VIOLATION } else { GOING_AWAY }
+        if matches!(self, End::Revoked(_)) { POLICY_VIOLATION } else { GOING_AWAY }
     }
 }
 
@@ -267,36 +261,23 @@ async fn say_goodbye(outlet: &mut Outlet<'_>, code: u16, is_masked: bool) {
     outlet.finish().await;
 }
 
-/// Ends when the session does, when the client's certificate does not pass any more, when nothing is said for the route's
-/// `idle_timeout`, or, for a WebSocket, when the worker drains. Other protocols have no word for that: they run on until
-/// the drain time is over.
+/// Ends when the tunnel may not go on, when nothing is said for the route's `idle_timeout`, or, for a WebSocket, when the
+/// worker drains. Other protocols have no word for that: they run on until the drain time is over.
 async fn watch(tunnel: &Tunnel<'_>, exchange: &Exchange) -> End {
     let worker = tunnel.worker;
     let idle = exchange.route().and_then(|route| route.idle_timeout);
-    let mut epoch = worker.door.revocations.epoch();
+    let mut permit = Permit::of(worker, exchange);
+    let mut round = worker.rounds.count();
     loop {
-        timer::sleep(WATCH_EVERY).await;
+        worker.rounds.next(&mut round).await;
         if worker.draining.get() && tunnel.is_websocket {
             return End::Drain;
         }
         if tunnel.is_idle(idle) {
             return End::Idle;
         }
-        if !may_stay(worker, exchange) {
-            return End::Certificate;
-        }
-        let Some(known) = &exchange.session.known else { continue };
-        if !known.session.is_valid_at(worker.clock.unix()) {
-            return End::SessionOver;
-        }
-        let current = worker.door.revocations.epoch();
-        if current != epoch {
-            match still_good(worker, known).await {
-                Some(true) => epoch = current,
-                Some(false) => return End::SessionOver,
-                // Nobody can say now: ask again soon.
-                None => {}
-            }
+        if let Err(revoked) = permit.look().await {
+            return End::Revoked(revoked.cause);
         }
     }
 }

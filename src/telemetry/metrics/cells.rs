@@ -118,12 +118,17 @@ impl WorkerCells {
         self.count(route.into(), |tally| tally.streams_open += 1);
     }
 
-    /// `cause`: client, upstream, session_revoked, client_certificate, drain, idle.
+    /// `cause`: client, upstream, session_revoked, client_certificate, denied, route_not_found, drain, idle.
     pub fn stream_closed(&self, route: impl Into<Option<usize>>, cause: &'static str) {
         self.count(route.into(), |tally| {
             tally.streams_open -= 1;
             tally.events.add(Event::StreamClosed { cause }, 1);
         });
+    }
+
+    /// Another exchange that went on for long was cut, because it might not any more; `cause` as above.
+    pub fn exchange_revoked(&self, route: impl Into<Option<usize>>, cause: &'static str) {
+        self.count(route.into(), |tally| tally.events.add(Event::StreamClosed { cause }, 1));
     }
 
     /// A policy decision: `allow`, `deny` or `sign_in`, and the reason that decided.

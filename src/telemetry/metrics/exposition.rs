@@ -106,7 +106,10 @@ fn about_latency(totals: &Totals) -> Vec<Family> {
 }
 
 fn about_route_events(totals: &Totals) -> Vec<Family> {
-    let mut closed = Family::counter("vallum_http_streams_closed_total", "Streams that ended, by what ended them.");
+    let mut closed = Family::counter(
+        "vallum_http_streams_closed_total",
+        "Streams that ended, by what ended them; also other answers that were cut because they might not go on.",
+    );
     let mut failures = Family::counter(
         "vallum_upstream_connect_failures_total",
         "Connections to an endpoint that could not be made, by cause.",

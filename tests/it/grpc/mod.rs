@@ -30,17 +30,17 @@ const NOT_FOUND: u64 = 5;
 const PERMISSION_DENIED: u64 = 7;
 const FAILED_PRECONDITION: u64 = 9;
 const UNAVAILABLE: u64 = 14;
-const UNAUTHENTICATED: u64 = 16;
+pub const UNAUTHENTICATED: u64 = 16;
 
 /// `tests/npm/grpc.mjs server`.
-struct Server {
+pub struct Server {
     address: SocketAddr,
     process: Process,
     _stdin: ChildStdin,
 }
 
 impl Server {
-    fn start() -> Server {
+    pub fn start() -> Server {
         Server::with(None)
     }
 
@@ -59,20 +59,20 @@ impl Server {
         Server { address, process, _stdin: stdin }
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("h2c://{}", self.address)
     }
 
     /// Waits until it has heard that a client gave up a call of `method`.
     #[track_caller]
-    fn wait_for_cancelled(&self, method: &str) {
+    pub fn wait_for_cancelled(&self, method: &str) {
         let line = json!({"cancelled": method}).to_string();
         wait_until("the server to hear of the cancelled call", || self.process.lines().contains(&line).then_some(()));
     }
 }
 
 /// `tests/npm/grpc.mjs client SCENE`, begun.
-fn client(vallum: &Vallum, host: &str, scene: &str, more: Value) -> Process {
+pub fn client(vallum: &Vallum, host: &str, scene: &str, more: Value) -> Process {
     let settings = and(json!({"target": vallum.address.to_string(), "authority": host}), more);
     let mut command = node("grpc.mjs");
     command.args(["client", scene]).arg(settings.to_string());
@@ -80,7 +80,7 @@ fn client(vallum: &Vallum, host: &str, scene: &str, more: Value) -> Process {
 }
 
 #[track_caller]
-fn report(mut client: Process) -> Value {
+pub fn report(mut client: Process) -> Value {
     let status = client.wait(Duration::from_secs(100));
     let lines = client.final_lines();
     let report = lines.iter().rev().find_map(|line| line.strip_prefix("REPORT "));

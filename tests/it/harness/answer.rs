@@ -94,7 +94,8 @@ pub fn read_to_close(from: &mut impl Read, into: &mut Vec<u8>) -> io::Result<()>
     }
 }
 
-fn read_head(from: &mut impl Read) -> io::Result<Answer> {
+/// Reads a head alone, whose body the caller reads.
+pub fn read_head(from: &mut impl Read) -> io::Result<Answer> {
     let status_line = read_line(from)?;
     let mut parts = status_line.splitn(3, ' ');
     let version = parts.next().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::answer::{Answer, read_to_close};
+use super::answer::{Answer, read_head, read_to_close};
 use super::{PATIENCE, certificates};
 
 enum Stream {
@@ -80,6 +80,12 @@ impl Wire {
 
     pub fn try_answer(&mut self, method: &str) -> io::Result<Answer> {
         Answer::read(&mut self.0, method)
+    }
+
+    /// The head of the next response alone.
+    #[track_caller]
+    pub fn head(&mut self) -> Answer {
+        read_head(&mut self.0).unwrap_or_else(|e| panic!("no head: {e}"))
     }
 
     /// Sends a request and reads its answer.

@@ -1,4 +1,4 @@
-//! Tunnels that are open when the terms of certificates change.
+//! Tunnels that are open, and answers that flow, when the terms of certificates change.
 
 use std::io;
 
@@ -103,6 +103,32 @@ fn a_certificate_that_is_revoked_takes_its_tunnels_with_it() {
         "routes": [sockets(&upstream, HOST, json!({}))], "downstream_mtls": mtls(&other, json!({}))
     })));
     of_good.iter_mut().for_each(Tunnel::wait_for_goodbye);
+}
+
+#[test]
+fn a_certificate_that_is_revoked_takes_its_answers_with_it() {
+    const EVENT: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\nevent";
+    let upstream = Upstream::with(|served| {
+        served.head()?;
+        served.write(EVENT)?;
+        served.wait_for_close()
+    });
+    let authority = Authority::new();
+    let route = || and(public_route(HOST, json!(upstream.url())), json!({"name": "events"}));
+    let with = |terms: Value| json!({"routes": [route()], "downstream_mtls": mtls(&authority, terms)});
+    let vallum = Vallum::start(with(json!({})));
+    let laptop = authority.client("laptop", |p| p.serial_number = Some(SerialNumber::from(98)));
+    let mut wire = Wire::tls_with(vallum.address, HOST, client(Some(&laptop)).into()).unwrap();
+    assert_eq!(wire.send(get(HOST, "/", "")).head().status, 200);
+    let mut over_http2 = Client::with_tls(vallum.address, HOST, client(Some(&laptop)), None);
+    let id = over_http2.request("GET", "/", &[], true);
+    assert_eq!(over_http2.take(id, 5), b"event");
+    assert!(vallum.reload(with(json!({"crl": base64(&authority.revoke(&[98]))}))));
+    assert_eq!(wire.drain(), b"event");
+    assert!(!over_http2.finish(id).ended);
+    let cut = [("route", "events"), ("cause", "client_certificate")];
+    vallum.wait_for_metric("vallum_http_streams_closed_total", &cut, 2.0);
+    vallum.wait_for_log(&[("response-code-details", json!("client_certificate"))]);
 }
 
 #[test]

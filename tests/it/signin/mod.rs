@@ -93,6 +93,17 @@ pub(crate) fn confirmation(page: &str, visitor: &Visitor) -> (String, String) {
     (visitor.here().join(&action).expect("an action").to_string(), fields.finish())
 }
 
+/// Signs out on a route's own host.
+#[track_caller]
+pub(crate) fn sign_out(visitor: &mut Visitor, host: &str) {
+    let page = visitor.follow(&format!("https://{host}/.pomerium/sign_out"));
+    let (form, fields) = confirmation(&page.text(), visitor);
+    let own = format!(
+        "Origin: https://{host}\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    );
+    assert!(matches!(visitor.request("POST", &form, &own, &fields).status, 200 | 302 | 303));
+}
+
 /// The value of an attribute in a tag, empty when it is not there.
 fn attribute(tag: &str, name: &str) -> String {
     let value =

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
+use std::task::Waker;
 
 use super::Shared;
 use crate::edge::codec::h1::LINGER_MS;
@@ -24,6 +25,13 @@ impl Connections {
     /// Forgets those that have ended.
     pub fn sweep(&self) {
         self.0.borrow_mut().retain(|connection| connection.strong_count() > 0);
+    }
+
+    /// Wakes the tasks of all streams on which an answer is awaited, or flows.
+    pub fn wake_streams(&self) {
+        for connection in self.0.borrow().iter().filter_map(Weak::upgrade) {
+            connection.waiting.borrow().values().filter_map(|w| w.task.as_ref()).for_each(Waker::wake_by_ref);
+        }
     }
 
     /// Tells every client to go, those of new connections too; to be called again and again while the worker drains.

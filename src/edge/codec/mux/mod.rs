@@ -50,6 +50,8 @@ struct Shared {
 struct Waiting {
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// The stream's task, to be woken for the worker's rounds.
+    task: Option<Waker>,
     reset: bool,
     /// The endpoint that works on the answer, so that it need not go on for a client who is gone.
     endpoint: Option<Rc<Deadline>>,

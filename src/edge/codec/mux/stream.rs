@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use super::Shared;
 use crate::edge::codec::h2::{ErrorCode, Lines, StreamId};
@@ -125,12 +125,21 @@ impl Stream {
         .await
     }
 
-    /// The client waits for an answer from `endpoint`, which is let go at once when the client went away before.
-    pub fn answer_due(&self, endpoint: Rc<Deadline>) {
-        match self.is_broken() {
-            true => endpoint.fire(),
-            false => self.shared.wait(self.id, |waiting| waiting.endpoint = Some(endpoint)),
+    /// From now on `task`, which serves this stream, is woken for the worker's rounds.
+    pub fn attend(&self, task: &Waker) {
+        self.shared.wait(self.id, |waiting| waiting.task = Some(task.clone()));
+    }
+
+    /// The client waits for an answer from `endpoint`, which is let go at once when the client went away before; `task` as
+    /// for [`Stream::attend`].
+    pub fn answer_due(&self, endpoint: Rc<Deadline>, task: &Waker) {
+        if self.is_broken() {
+            return endpoint.fire();
         }
+        self.shared.wait(self.id, |waiting| {
+            waiting.endpoint = Some(endpoint);
+            waiting.task = Some(task.clone());
+        });
     }
 
     /// Nothing is awaited any more; returns whether the client went away meanwhile.
