@@ -72,10 +72,10 @@ fn one_client_leaves_streams_to_another() {
     });
     let vallum = Vallum::start(settings(&raw::url(&upstream)));
     let mut greedy = Client::connect(vallum.address);
-    for _ in 0..MANY {
-        greedy.request("GET", "/held", &[], true);
-    }
-    wait_until("all that it gets", || (upstream.connections() >= H2_CONNECTIONS_MAX / 2).then_some(()));
+    let ids: Vec<u32> = (0..MANY).map(|_| greedy.request("GET", "/held", &[], true)).collect();
+    assert_eq!(greedy.finish(ids[MANY - 1]).status, 503, "no place within the time for connecting");
+    // Its first few requests were not yet many.
+    assert!(upstream.connections() <= H2_CONNECTIONS_MAX / 2 + 4, "{} connections", upstream.connections());
     let mut other = Client::connect(vallum.address);
     let id = other.request("POST", "/", &[], false);
     other.body(id, b"body");
