@@ -1,6 +1,7 @@
 //! The parcel carried down the street: one request and its response, and everything learnt on the way.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
@@ -38,13 +39,23 @@ pub struct Client {
     pub was_asked: bool,
     /// The certificate that was shown, valid or not.
     pub certificate: Option<Rc<Shown>>,
+    /// How many of its requests are at endpoints, or on their way there.
+    pub forwarding: Cell<u32>,
 }
 
 impl Client {
     /// Of whom nothing is known but where the connection comes from.
     pub fn at(address: SocketAddr) -> Self {
         let ip_text = address.ip().to_string().into();
-        Client { address, ip_text, secure: false, server_name: None, was_asked: false, certificate: None }
+        Client {
+            address,
+            ip_text,
+            secure: false,
+            server_name: None,
+            was_asked: false,
+            certificate: None,
+            forwarding: Cell::new(0),
+        }
     }
 
     /// What was learnt of the address is final: IPv4 within IPv6 (RFC 4291 section 2.5.5.2) is written as IPv4.

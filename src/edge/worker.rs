@@ -69,6 +69,8 @@ pub struct Worker {
     pub rounds: Rounds,
     /// HTTP/2 connections, which must be told when the worker drains.
     pub muxes: mux::Connections,
+    /// When requests of HTTP/2 begin.
+    pub starts: mux::Starts,
     pub buffers: Buffers,
     pub cells: WorkerCells,
     pub sessions: Sessions,
@@ -97,7 +99,7 @@ pub struct Worker {
 pub type Held = Rc<Arc<Plan>>;
 
 impl Worker {
-    fn new(setup: &Setup) -> Rc<Self> {
+    fn new(setup: &Setup) -> io::Result<Rc<Self>> {
         let worker = Worker {
             index: setup.index,
             driver: setup.driver,
@@ -108,6 +110,7 @@ impl Worker {
             deadlines: Deadlines::default(),
             rounds: Rounds::default(),
             muxes: mux::Connections::default(),
+            starts: mux::Starts::new()?,
             buffers: Buffers::default(),
             cells: setup.metrics.worker(setup.index),
             sessions: Sessions::default(),
@@ -126,7 +129,7 @@ impl Worker {
             plan: RefCell::new(Rc::new(setup.door.feed.current())),
         };
         worker.adopt(&worker.plan.borrow());
-        Rc::new(worker)
+        Ok(Rc::new(worker))
     }
 
     /// The plan now; hold it for the whole of one request. What this worker keeps by route or session is set up anew
@@ -178,7 +181,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
 }
 
 async fn live(setup: Setup) -> io::Result<()> {
-    let worker = Worker::new(&setup);
+    let worker = Worker::new(&setup)?;
     let mut listeners = Vec::with_capacity(setup.listeners.len());
     for listener in setup.listeners {
         let listener = Rc::new(Listener::new(listener, setup.driver)?);

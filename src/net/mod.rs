@@ -12,6 +12,7 @@ pub mod driver;
 pub mod inherit;
 pub mod interfaces;
 pub mod listen;
+pub mod round;
 pub mod tcp;
 pub mod timer;
 

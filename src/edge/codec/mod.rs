@@ -190,6 +190,12 @@ impl Client<'_> {
         }
     }
 
+    /// Whether the client is known to have taken its request back, or to have gone. One of HTTP/1 is looked after while
+    /// it waits for an answer.
+    pub fn is_gone(&self) -> bool {
+        self.stream().is_some_and(mux::Stream::is_broken)
+    }
+
     /// Nothing is awaited for this client any more; returns whether it went away meanwhile.
     pub fn answer_over(&mut self) -> bool {
         match self {

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use super::balance;
 use super::codec::h1::After;
-use super::codec::{Back, Client};
+use super::codec::{Back, Client as Speaker};
 use super::deadline::Deadline;
-use super::exchange::{Exchange, Upgrade};
+use super::exchange::{Client, Exchange, Upgrade};
 use super::failure::Failure;
 use super::flow::{self, Cut, Sink, Source};
 use super::oversight::{Revoked, oversee};
@@ -21,7 +21,7 @@ use super::pace::Pace;
 use super::rewrite::{self, Rewritten};
 use super::trailers::Allowed;
 use super::upstream::response::Response;
-use super::upstream::{Opened, connect};
+use super::upstream::{Opened, Share, connect};
 use super::websocket::handshake;
 use super::worker::Worker;
 use super::{limits, vouch};
@@ -36,6 +36,30 @@ const ENDPOINTS_TRIED_MAX: usize = 3;
 const STALE_MAX: usize = 2;
 /// Most interim (1xx) responses before a final one.
 const INTERIM_MAX: usize = 16;
+
+/// A client with more requests than this on their way at once leaves a part of what each endpoint takes to others.
+const MODEST_MAX: u32 = 4;
+
+/// A request that is at an endpoint, or on its way there, counted until dropped.
+struct Forwarding(Rc<Client>);
+
+impl Forwarding {
+    fn of(client: &Rc<Client>) -> Self {
+        client.forwarding.set(client.forwarding.get() + 1);
+        Forwarding(client.clone())
+    }
+
+    /// How much of what an endpoint takes is for this client.
+    fn share(&self) -> Share {
+        if self.0.forwarding.get() <= MODEST_MAX { Share::Whole } else { Share::Half }
+    }
+}
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        self.0.forwarding.set(self.0.forwarding.get() - 1);
+    }
+}
 
 /// Why one attempt brought no answer.
 enum Attempt {
@@ -116,7 +140,7 @@ impl Job<'_> {
 }
 
 /// Forwards the exchange along its route.
-pub async fn forward(worker: &Rc<Worker>, client: &mut Client<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
+pub async fn forward(worker: &Rc<Worker>, client: &mut Speaker<'_>, exchange: &mut Exchange) -> Result<After, Failure> {
     let plan = exchange.plan.clone();
     let Some(route) = exchange.route_index.and_then(|index| plan.routes.at(index)) else { return Err(Failure::NoPath) };
     let Some(cluster) = route.action.cluster() else { return Err(Failure::Internal("the route has no upstream")) };
@@ -125,12 +149,21 @@ pub async fn forward(worker: &Rc<Worker>, client: &mut Client<'_>, exchange: &mu
     let rewritten = rewrite::request(exchange, route)?;
     let vouched = vouch::lines(worker, exchange)?;
     let job = Job { worker, route, cluster, rewritten: &rewritten, vouched: vouched.as_deref() };
+    let forwarding = Forwarding::of(&exchange.client);
     let mut tried: Vec<Arc<Endpoint>> = Vec::new();
     let mut stale = 0;
     // What an attempt over HTTP/2 has sent.
     let mut sent = None;
     loop {
-        let failed = match open(&job, exchange, &mut tried, stale < STALE_MAX).await? {
+        // Requests that are taken back as soon as they are made must cost no endpoint anything.
+        if client.is_gone() {
+            return Err(Failure::ClientGone);
+        }
+        let failed = match open(&job, exchange, &forwarding, &mut tried, stale < STALE_MAX).await? {
+            Opened::H1(upstream) if client.is_gone() => {
+                worker.pool.put(upstream, worker.buffers.take(), worker.clock.now_ms());
+                return Err(Failure::ClientGone);
+            }
             Opened::H1(mut upstream) if sent.is_none() => {
                 match h1::attempt(&job, client, exchange, &mut upstream).await {
                     Ok(h1::Progress::Answered(answered)) => {
@@ -144,6 +177,7 @@ pub async fn forward(worker: &Rc<Worker>, client: &mut Client<'_>, exchange: &mu
             }
             // What was sent over HTTP/2 before is not sent again over a connection that agreed on something else.
             Opened::H1(_) => Attempt::Failed(Failure::UpstreamClosed),
+            Opened::H2(_) if client.is_gone() => return Err(Failure::ClientGone),
             Opened::H2(place) => match Box::pin(h2::attempt(&job, client, exchange, *place, &mut sent)).await {
                 Ok(after) => return Ok(after),
                 Err(failed) => failed,
@@ -185,6 +219,7 @@ fn check_upgrade(exchange: &mut Exchange, route: &Route, cluster: &Cluster) -> R
 async fn open(
     job: &Job<'_>,
     exchange: &mut Exchange,
+    forwarding: &Forwarding,
     tried: &mut Vec<Arc<Endpoint>>,
     may_reuse: bool,
 ) -> Result<Opened, Failure> {
@@ -195,7 +230,8 @@ async fn open(
         let Some(endpoint) = picked else {
             return Err(if tried.is_empty() { Failure::NoEndpoint } else { Failure::Connect });
         };
-        match connect::open(worker, &exchange.plan.timeouts, cluster, &endpoint, may_reuse).await {
+        let timeouts = &exchange.plan.timeouts;
+        match connect::open(worker, timeouts, cluster, &endpoint, forwarding.share(), may_reuse).await {
             Ok(connection) => {
                 exchange.upstream = Some(endpoint.address);
                 return Ok(connection);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::pool::Key;
-use super::{Connection, Opened, h2};
+use super::{Connection, Opened, Share, h2};
 use crate::edge::wire::{self, Session, TlsError};
 use crate::edge::worker::Worker;
 use crate::net::descriptors::is_exhausted;
@@ -58,17 +58,18 @@ pub async fn open(
     timeouts: &Timeouts,
     cluster: &Cluster,
     endpoint: &Arc<Endpoint>,
+    share: Share,
     may_reuse: bool,
 ) -> Result<Opened, ConnectError> {
     let key = Key { address: endpoint.address, tls: cluster.tls_key, clear_h2: cluster.protocol == Protocol::Http2 };
     if cluster.protocol != Protocol::Http1 && !worker.shared.speaks_http1(key) {
-        let call = Call { worker, timeouts, cluster, endpoint, key };
+        let call = Call { worker, timeouts, cluster, endpoint, key, share };
         return Box::pin(h2::open(&call, may_reuse)).await;
     }
     if may_reuse && let Some(connection) = worker.pool.take(key) {
         return Ok(Opened::H1(connection));
     }
-    let call = Call { worker, timeouts, cluster, endpoint, key };
+    let call = Call { worker, timeouts, cluster, endpoint, key, share };
     let dialed = Box::pin(call.dial()).await?;
     if dialed.is_h2 {
         // It spoke HTTP/1.1 before.
@@ -85,6 +86,7 @@ pub struct Call<'a> {
     pub cluster: &'a Cluster,
     pub endpoint: &'a Arc<Endpoint>,
     pub key: Key,
+    pub share: Share,
 }
 
 /// A fresh connection.
@@ -119,8 +121,8 @@ impl Call<'_> {
     }
 
     async fn connect(&self) -> Result<Dialed, ConnectError> {
-        let Call { worker, timeouts, cluster, endpoint, key } = *self;
-        let seat = endpoint.enter(worker.gate.per_endpoint()).ok_or(ConnectError::Share)?;
+        let Call { worker, timeouts, cluster, endpoint, key, share } = *self;
+        let seat = endpoint.enter(share.of(worker.gate.per_endpoint())).ok_or(ConnectError::Share)?;
         let stream = timer::timeout(timeouts.connect, Stream::connect(endpoint.address))
             .await
             .map_err(|_| ConnectError::Timeout)??;

@@ -21,6 +21,23 @@ pub enum Opened {
     H2(Box<h2::Place>),
 }
 
+/// How much of what an endpoint takes one request may use: who makes many at once leaves some to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    Half,
+    Whole,
+}
+
+impl Share {
+    /// This share of `all`.
+    pub fn of(self, all: usize) -> usize {
+        match self {
+            Share::Half => all / 2,
+            Share::Whole => all,
+        }
+    }
+}
+
 /// A connection to an endpoint.
 pub struct Connection {
     pub reader: Reader,

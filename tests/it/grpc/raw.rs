@@ -35,6 +35,11 @@ pub fn upstream(handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync 
     upstream_of(|served| served.write(frame(SETTINGS, 0, 0, b"")), handler)
 }
 
+/// As [`upstream`], which takes one request at a time on a connection.
+pub fn taking_one(handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static) -> Upstream {
+    upstream_of(|served| served.write(frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 1])), handler)
+}
+
 /// As [`upstream`], which takes WebSockets (RFC 8441).
 pub fn taking_websockets(handler: impl Fn(&mut Peer<'_>) -> io::Result<()> + Send + Sync + 'static) -> Upstream {
     upstream_of(|served| served.write(websocket_settings()), handler)

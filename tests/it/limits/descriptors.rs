@@ -9,10 +9,10 @@ use crate::harness::vallum::{HOST, and, clear, command, get, public_route};
 use crate::harness::{Upstream, Vallum, Wire, wait_until};
 use crate::http2::client::Client;
 
-const DESCRIPTORS: usize = 200;
+pub const DESCRIPTORS: usize = 200;
 
 /// The binary with so few descriptors.
-fn with_few() -> Command {
+pub fn with_few() -> Command {
     let inner = command();
     let mut outer = Command::new("prlimit");
     outer.arg(format!("--nofile={DESCRIPTORS}:{DESCRIPTORS}")).arg(inner.get_program());

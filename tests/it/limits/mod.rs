@@ -1,6 +1,7 @@
 //! Every limit: what it cuts, what it lets through, and that log and metrics call it by its name.
 
 mod connections;
+mod crowds;
 mod descriptors;
 mod size;
 mod slow;

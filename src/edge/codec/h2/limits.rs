@@ -8,6 +8,9 @@ use crate::http::head::{FIELDS_MAX, HEAD_BYTES_MAX};
 pub const STREAMS_MAX: u32 = 100;
 /// Streams that are over for the client, but not yet for us, on top of those.
 pub const STREAMS_ENDING_MAX: u32 = 100;
+/// Heads of all requests that are not done yet, from which on no more are taken. A table entry that is referred to again and
+/// again makes large heads of a few bytes.
+pub const HEADS_BYTES_MAX: usize = 1024 * 1024;
 /// Body bytes of one stream that a client may send ahead.
 pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// Body bytes of all streams that a client may send ahead.

@@ -39,6 +39,8 @@ pub struct Stream {
     pub id: u32,
     /// When it was opened, in milliseconds of the caller's clock.
     pub opened_ms: u64,
+    /// Bytes of the request's head, which lives as long as the stream has an owner.
+    pub head_bytes: usize,
     pub local: Local,
     /// The client sent END_STREAM.
     pub remote_ended: bool,
@@ -77,6 +79,8 @@ pub struct Streams {
     last_found: Cell<usize>,
     /// How many of them are open as the client counts (RFC 9113 section 5.1.2).
     pub open: u32,
+    /// Bytes of the heads of all of them.
+    pub heads_bytes: usize,
     recent: Recent,
 }
 
@@ -118,6 +122,7 @@ impl Streams {
         if stream.closed().is_none() {
             self.open += 1;
         }
+        self.heads_bytes += stream.head_bytes;
         self.ids.push(stream.id);
         self.list.push(stream);
     }
@@ -126,6 +131,7 @@ impl Streams {
         let at = self.position(id)?;
         self.ids.swap_remove(at);
         let stream = self.list.swap_remove(at);
+        self.heads_bytes -= stream.head_bytes;
         if let Some(closed) = stream.closed() {
             self.recent.push(id, closed);
         }

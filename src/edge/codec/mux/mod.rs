@@ -2,10 +2,11 @@
 //! share the codec, which knows frames; nothing here does.
 
 mod leave;
+mod starts;
 mod stream;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -22,6 +23,7 @@ use crate::http::framing::BodyLength;
 use crate::http::head::{HeadError, RequestHead};
 use crate::plan::timeouts::Timeouts;
 pub use leave::Connections;
+pub use starts::Starts;
 pub use stream::{Broken, Stream};
 
 /// What the tasks of one connection share.
@@ -184,8 +186,12 @@ async fn read(shared: &Rc<Shared>, reader: &mut Reader, mut inbox: Vec<u8>, arri
     loop {
         let now_ms = shared.worker.clock.now_ms();
         let received = shared.codec.borrow_mut().receive(&inbox, now_ms);
-        attend(shared, arrived);
+        let mut batch = starts::Batch::default();
+        let later = attend(shared, &mut batch, arrived);
         shared.wake_writer();
+        if !later.is_empty() {
+            Box::pin(begin(shared, batch, later, arrived)).await;
+        }
         match received {
             Ok(consumed) if consumed == inbox.len() => inbox.clear(),
             Ok(consumed) => drop(inbox.drain(..consumed)),
@@ -214,21 +220,38 @@ async fn read(shared: &Rc<Shared>, reader: &mut Reader, mut inbox: Vec<u8>, arri
     }
 }
 
-/// Passes on what the codec found.
-fn attend(shared: &Rc<Shared>, arrived: &mut impl FnMut(Arrived)) {
+/// Passes on what the codec found; returns the requests that have to wait until they may begin.
+fn attend(shared: &Rc<Shared>, batch: &mut starts::Batch, arrived: &mut impl FnMut(Arrived)) -> VecDeque<Arrived> {
+    let mut later = VecDeque::new();
     loop {
         let event = shared.codec.borrow_mut().poll_event();
-        let Some(event) = event else { return };
-        match event {
-            Event::Request { stream, head, body, protocol } => {
-                let request = Ok(Asked { head, body, protocol });
-                arrived(Arrived { stream: Stream::open(shared.clone(), stream), request });
+        let Some(event) = event else { return later };
+        let (stream, request) = match event {
+            Event::Request { stream, head, body, protocol } => (stream, Ok(Asked { head, body, protocol })),
+            Event::Refused { stream, error } => (stream, Err(error)),
+            event => {
+                note(shared, event);
+                continue;
             }
-            Event::Refused { stream, error } => {
-                arrived(Arrived { stream: Stream::open(shared.clone(), stream), request: Err(error) });
-            }
-            event => note(shared, event),
+        };
+        let request = Arrived { stream: Stream::open(shared.clone(), stream), request };
+        match later.is_empty() && starts::admit(&shared.worker, batch) {
+            true => arrived(request),
+            false => later.push_back(request),
         }
+    }
+}
+
+/// Begins requests that came together, each when it is its turn. Nothing more is read from their client before that.
+async fn begin(
+    shared: &Rc<Shared>,
+    mut batch: starts::Batch,
+    requests: VecDeque<Arrived>,
+    arrived: &mut impl FnMut(Arrived),
+) {
+    for request in requests {
+        starts::wait(&shared.worker, &mut batch).await;
+        arrived(request);
     }
 }
 

@@ -130,8 +130,12 @@ impl Stream {
         self.shared.wait(self.id, |waiting| waiting.task = Some(task.clone()));
     }
 
-    /// The client waits for an answer from `endpoint`; `task` as for [`Stream::attend`].
+    /// The client waits for an answer from `endpoint`, which is let go at once when the client went away before; `task` as
+    /// for [`Stream::attend`].
     pub fn answer_due(&self, endpoint: Rc<Deadline>, task: &Waker) {
+        if self.is_broken() {
+            return endpoint.fire();
+        }
         self.shared.wait(self.id, |waiting| {
             waiting.endpoint = Some(endpoint);
             waiting.task = Some(task.clone());
@@ -160,7 +164,8 @@ impl Stream {
         self.shared.wake_writer();
     }
 
-    fn is_broken(&self) -> bool {
+    /// Whether the client took the request back, or went away.
+    pub fn is_broken(&self) -> bool {
         self.shared.closed.get() || self.shared.waiting.borrow().get(&self.id).is_none_or(|waiting| waiting.reset)
     }
 }

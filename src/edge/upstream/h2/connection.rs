@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::pipe::{End, Pipe};
 use super::place::{Lost, Place};
 use super::pulse::{Pulse, Step};
-use super::shared::Waiting;
+use super::queue::Queue;
 use super::{CONNECTION_WINDOW_BYTES, PLACES_MAX, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES};
 use crate::edge::deadline::Deadline;
 use crate::edge::race::first as either;
@@ -40,7 +40,9 @@ pub struct Connection {
     is_dead: Cell<bool>,
     /// Since when it has had no exchange, as the table saw it; 0: it has one.
     pub idle_since_ms: Cell<u64>,
-    pub waiting: Rc<Waiting>,
+    waiting: Rc<Queue>,
+    /// Exchanges on it that wait for the endpoint's SETTINGS.
+    unsettled: RefCell<Vec<Waker>>,
     deadline: Rc<Deadline>,
 }
 
@@ -62,10 +64,24 @@ impl Connection {
     pub async fn takes_connect(&self) -> Result<bool, Lost> {
         poll_fn(|cx| match self.sender.borrow().as_ref() {
             Some(open) if self.is_settled.get() => Poll::Ready(Ok(open.is_extended_connect_protocol_enabled())),
-            Some(_) if self.waiting.register(cx) => Poll::Pending,
+            Some(_) if self.wait_for_settings(cx) => Poll::Pending,
             _ => Poll::Ready(Err(Lost::Unprocessed)),
         })
         .await
+    }
+
+    /// Whether there was room for one more who waits.
+    fn wait_for_settings(&self, cx: &Context<'_>) -> bool {
+        let mut wakers = self.unsettled.borrow_mut();
+        let has_room = wakers.len() < PLACES_MAX;
+        if has_room {
+            wakers.push(cx.waker().clone());
+        }
+        has_room
+    }
+
+    fn wake_unsettled(&self) {
+        self.unsettled.take().into_iter().for_each(Waker::wake);
     }
 
     /// Whether it takes no more exchanges.
@@ -85,7 +101,8 @@ impl Connection {
     /// Takes no more exchanges; the connection ends with the last that it has.
     pub fn retire(&self) {
         self.sender.borrow_mut().take();
-        self.waiting.wake();
+        self.wake_unsettled();
+        self.waiting.call();
     }
 
     pub fn pulse(&self) -> &Pulse {
@@ -141,14 +158,15 @@ impl Connection {
 
     pub fn leave(&self) {
         self.places.set(self.places.get().saturating_sub(1));
-        self.waiting.wake();
+        self.waiting.call();
     }
 
     /// All that was read was understood.
     fn note_heard(&self, is_settled: bool, now_ms: u64) {
         self.pulse.note_heard(now_ms);
         if self.is_settled.replace(is_settled) != is_settled {
-            self.waiting.wake();
+            self.wake_unsettled();
+            self.waiting.call();
         }
     }
 }
@@ -169,6 +187,7 @@ pub async fn first(call: &Call<'_>, raw: Raw) -> Result<Place, ConnectError> {
         is_dead: Cell::new(false),
         idle_since_ms: Cell::new(0),
         waiting: worker.shared.waiting(call.key),
+        unsettled: RefCell::default(),
         deadline: deadline.clone(),
     });
     connection.pulse.note_heard(worker.clock.now_ms());

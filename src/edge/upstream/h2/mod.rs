@@ -10,6 +10,7 @@ mod head;
 mod pipe;
 mod place;
 mod pulse;
+mod queue;
 mod receiving;
 mod sending;
 mod shared;
@@ -25,10 +26,10 @@ pub use shared::{Shared, open};
 const PLACES_MAX: usize = 100;
 /// Most connections of one worker to one endpoint.
 const CONNECTIONS_MAX: usize = 64;
-/// Most exchanges that wait for a place at one endpoint.
-const WAITING_MAX: usize = 1024;
-/// Body bytes of one exchange that an endpoint may send ahead.
-const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+/// Most exchanges that wait for a place at one endpoint: so many of each [`Share`](super::Share).
+const WAITING_MAX: usize = 4096;
+/// Body bytes of one exchange that an endpoint may send ahead. They are held for as long as the client does not read.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// Body bytes of all exchanges on a connection that its endpoint may send ahead: as many as they may one by one, so that
 /// clients who do not read stop nobody but themselves.
 const CONNECTION_WINDOW_BYTES: u32 = PLACES_MAX as u32 * STREAM_WINDOW_BYTES;

@@ -1,14 +1,15 @@
 //! A worker's connections to endpoints that speak HTTP/2: who gets a place on which, and when another one is opened.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 
+use super::CONNECTIONS_MAX;
 use super::connection::{Connection, first};
 use super::place::Place;
-use super::{CONNECTIONS_MAX, WAITING_MAX};
+use super::queue::Queue;
 use crate::edge::upstream::Opened;
 use crate::edge::upstream::connect::{Call, ConnectError};
 use crate::edge::upstream::pool::{IDLE_MS_MAX, Key};
@@ -26,33 +27,8 @@ struct Origin {
     connections: Vec<Rc<Connection>>,
     /// Somebody opens a connection now: one at a time, so that a burst does not open one for each request.
     opening: bool,
-    waiting: Rc<Waiting>,
+    waiting: Rc<Queue>,
     used_ms: u64,
-}
-
-/// Who waits for a place.
-#[derive(Default)]
-pub struct Waiting {
-    wakers: RefCell<Vec<Waker>>,
-    /// How many attempts to open a connection have failed.
-    failures: Cell<u64>,
-}
-
-impl Waiting {
-    /// Something changed: whoever waits looks again.
-    pub fn wake(&self) {
-        self.wakers.take().into_iter().for_each(Waker::wake);
-    }
-
-    /// Whether there was room for one more who waits.
-    pub(super) fn register(&self, cx: &Context<'_>) -> bool {
-        let mut wakers = self.wakers.borrow_mut();
-        let has_room = wakers.len() < WAITING_MAX;
-        if has_room {
-            wakers.push(cx.waker().clone());
-        }
-        has_room
-    }
 }
 
 /// What one who needs a place is to do.
@@ -67,7 +43,8 @@ enum Turn<'s> {
 struct Opening<'s> {
     shared: &'s Shared,
     key: Key,
-    succeeded: bool,
+    /// The endpoint took none. Whoever lets it be before that is known leaves it to the next.
+    failed: bool,
 }
 
 impl Drop for Opening<'_> {
@@ -77,10 +54,10 @@ impl Drop for Opening<'_> {
         origin.opening = false;
         let waiting = origin.waiting.clone();
         drop(map);
-        if !self.succeeded {
-            waiting.failures.set(waiting.failures.get() + 1);
+        match self.failed {
+            true => waiting.fail(),
+            false => waiting.call(),
         }
-        waiting.wake();
     }
 }
 
@@ -100,7 +77,7 @@ pub async fn open(call: &Call<'_>, may_reuse: bool) -> Result<Opened, ConnectErr
         Turn::Http1 => open_new(call).await,
         Turn::Open(mut opening) => {
             let opened = open_new(call).await;
-            opening.succeeded = opened.is_ok();
+            opening.failed = opened.is_err();
             opened
         }
     }
@@ -127,8 +104,8 @@ impl Shared {
         self.0.borrow_mut().entry(key).or_default().speaks_http1 = speaks_http1;
     }
 
-    /// Whom to wake when a connection to this endpoint has room.
-    pub fn waiting(&self, key: Key) -> Rc<Waiting> {
+    /// Whom to call when a connection to this endpoint has room.
+    pub fn waiting(&self, key: Key) -> Rc<Queue> {
         self.0.borrow_mut().entry(key).or_default().waiting.clone()
     }
 
@@ -170,38 +147,44 @@ impl Shared {
     /// Waits for the turn of one who needs a place.
     async fn turn(&self, call: &Call<'_>, may_reuse: bool) -> Result<Turn<'_>, ConnectError> {
         let waiting = self.waiting(call.key);
-        let failures = waiting.failures.get();
+        let mut ticket = waiting.ticket(call.share);
         poll_fn(|cx| {
-            if waiting.failures.get() != failures {
+            if ticket.has_failed() {
                 return Poll::Ready(Err(ConnectError::Alike));
             }
-            match self.now(call.key, may_reuse, call.worker.clock.now_ms()) {
-                Some(turn) => Poll::Ready(Ok(turn)),
-                None if waiting.register(cx) => Poll::Pending,
-                None => Poll::Ready(Err(ConnectError::Full)),
+            if ticket.is_first()
+                && let Some(turn) = self.now(call, may_reuse)
+            {
+                return Poll::Ready(Ok(turn));
+            }
+            match ticket.wait(cx) {
+                Ok(()) => Poll::Pending,
+                Err(_) => Poll::Ready(Err(ConnectError::Full)),
             }
         })
         .await
     }
 
-    /// What to do now; `None`: wait.
-    fn now(&self, key: Key, may_reuse: bool, now_ms: u64) -> Option<Turn<'_>> {
+    /// What to do now; `None`: wait. Who has half a share uses half of the connections.
+    fn now(&self, call: &Call<'_>, may_reuse: bool) -> Option<Turn<'_>> {
+        let Call { key, share, worker, .. } = *call;
         let mut map = self.0.borrow_mut();
         let origin = map.entry(key).or_default();
-        origin.used_ms = now_ms;
+        origin.used_ms = worker.clock.now_ms();
         if origin.speaks_http1 {
             return Some(Turn::Http1);
         }
-        if may_reuse && let Some(connection) = origin.connections.iter().find(|connection| connection.room() > 0) {
+        let most = share.of(CONNECTIONS_MAX);
+        let mut live = origin.connections.iter().filter(|connection| !connection.is_retired()).take(most);
+        if may_reuse && let Some(connection) = live.clone().find(|connection| connection.room() > 0) {
             return Some(Turn::Enter(connection.clone()));
         }
         // One whose SETTINGS are not here yet may have room for more in a moment.
-        let soon = may_reuse && origin.connections.iter().any(|connection| connection.is_fresh());
-        let live = origin.connections.iter().filter(|connection| !connection.is_retired()).count();
-        if origin.opening || soon || live >= CONNECTIONS_MAX {
+        let soon = may_reuse && live.clone().any(|connection| connection.is_fresh());
+        if origin.opening || soon || live.nth(most - 1).is_some() {
             return None;
         }
         origin.opening = true;
-        Some(Turn::Open(Opening { shared: self, key, succeeded: false }))
+        Some(Turn::Open(Opening { shared: self, key, failed: false }))
     }
 }

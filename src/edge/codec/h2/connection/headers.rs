@@ -5,7 +5,9 @@ use super::super::flow::{INITIAL_WINDOW, Inbound, Outbound};
 use super::super::frame::{self, Header, flag};
 use super::super::head::{self, Rejection};
 use super::super::hpack::Bounds;
-use super::super::limits::{Abuse, BLOCK_BYTES_MAX, CONTINUATIONS_MAX, OUTPUT_BYTES_MAX, STREAMS_ENDING_MAX};
+use super::super::limits::{
+    Abuse, BLOCK_BYTES_MAX, CONTINUATIONS_MAX, HEADS_BYTES_MAX, OUTPUT_BYTES_MAX, STREAMS_ENDING_MAX,
+};
 use super::super::stream::{Closed, Local, Stream, Wait};
 use super::super::{Event, StreamId};
 use super::{Connection, Leaving};
@@ -102,6 +104,7 @@ impl Connection {
         self.last = id;
         let full = self.streams.open >= self.limits.streams
             || self.streams.len() >= (self.limits.streams + STREAMS_ENDING_MAX) as usize
+            || self.streams.heads_bytes > HEADS_BYTES_MAX
             || self.out.len() > OUTPUT_BYTES_MAX;
         if full || self.leaving == Leaving::Final {
             self.meters.spend(Abuse::Refused)?;
@@ -121,16 +124,17 @@ impl Connection {
             Err(Rejection::Refused(error)) => Event::Refused { stream, error },
             Err(Rejection::Malformed(cause)) => return self.reject(id, cause),
         };
-        let expected = match event {
-            Event::Request { body: BodyLength::Fixed(length), .. } => Some(length),
-            _ => None,
+        let (head_bytes, expected) = match &event {
+            Event::Request { head, body: BodyLength::Fixed(length), .. } => (head.size(), Some(*length)),
+            Event::Request { head, .. } => (head.size(), None),
+            _ => (0, None),
         };
-        self.insert(begun, expected);
+        self.insert(begun, head_bytes, expected);
         self.events.push_back(event);
         Ok(())
     }
 
-    fn insert(&mut self, begun: Begun, expected: Option<u64>) {
+    fn insert(&mut self, begun: Begun, head_bytes: usize, expected: Option<u64>) {
         // Until it has seen our SETTINGS the client counts on the window that every stream starts with.
         let window = match self.settings_acked {
             true => self.limits.stream_window,
@@ -139,6 +143,7 @@ impl Connection {
         self.streams.insert(Stream {
             id: begun.stream,
             opened_ms: self.meters.now_ms,
+            head_bytes,
             local: Local::Waiting,
             remote_ended: begun.end_stream,
             reset: None,

@@ -1,5 +1,6 @@
 //! Floods: each of them ends the connection after a bounded number of frames, and costs bounded memory until then.
 
+use super::super::limits::HEADS_BYTES_MAX;
 use super::requests::in_parts;
 use super::*;
 
@@ -177,6 +178,34 @@ fn a_header_bomb_is_refused_and_small() {
         server.take(&part).unwrap();
     }
     assert_eq!(server.seen(), ["1 refused TooLarge"]);
+}
+
+/// Heads that are just small enough, each of a few bytes: how much they take is bounded, however many streams there may be.
+#[test]
+fn large_heads_are_taken_until_they_are_too_much() {
+    let mut server = Server::new();
+    let mut first = block(GET);
+    first.extend_from_slice(&[0x40, 1, b'a', 0x7f, 0xa1, 0x1e]);
+    first.resize(first.len() + 4000, b'x');
+    server.take(&frame(kind::HEADERS, 5, 1, &first)).unwrap();
+    let mut large = block(GET);
+    large.resize(large.len() + 14, 0xbe);
+    let taken: Vec<u32> = (1..40)
+        .map(|at| 2 * at + 1)
+        .filter(|&id| {
+            server.take(&frame(kind::HEADERS, 5, id, &large)).unwrap();
+            let code = server.reset_code(id);
+            assert!(code.is_none_or(|code| code == ErrorCode::REFUSED_STREAM), "{code:?}");
+            code.is_none()
+        })
+        .collect();
+    let size = 14 * 4000;
+    assert!((HEADS_BYTES_MAX / size..=HEADS_BYTES_MAX / size + 2).contains(&taken.len()), "{}", taken.len());
+    // Those that are done make room.
+    taken.iter().for_each(|&id| server.answer(id));
+    server.frames();
+    server.take(&frame(kind::HEADERS, 5, 101, &large)).unwrap();
+    assert_eq!(server.reset_code(101), None);
 }
 
 #[test]
