@@ -1,5 +1,5 @@
 //! Coalescing, as network cards do it with interrupts: a worker that is not busy, but whose answers come fast one by
-//! one, pauses for a moment now and then, so that what arrives meanwhile is served together: one look at the ring, one
+//! one, pauses for a moment after each lap of its loop, so that what arrives meanwhile is served together: one lap, one
 //! record and one packet for many answers instead of one for each. It costs less CPU time, and little else: a pause is
 //! a small share of what a request takes anyway.
 
@@ -14,7 +14,7 @@ use crate::net::timer;
 const SHARE: u64 = 16;
 /// How many answers must be expected within a pause, else it would bring nothing together.
 const ANSWERS_MIN: f64 = 2.0;
-/// A worker that is busier has enough to do at each look as it is, and no time to lose.
+/// A worker that is busier has enough to do in each lap as it is, and no time to lose.
 const BUSY_MAX: f64 = 0.9;
 
 /// When a worker pauses, and for how long.
@@ -63,7 +63,7 @@ impl Coalescing {
     }
 
     /// Pauses whenever it is time to. To be run by the worker's first task: that is looked at last, when the others have
-    /// nothing left to do, so there is one pause for each look at the ring.
+    /// nothing left to do, so there is one pause for each lap.
     pub async fn pauses(&self) {
         poll_fn(|context| {
             self.waker.borrow_mut().get_or_insert_with(|| context.waker().clone());

@@ -11,8 +11,8 @@ pub mod descriptors;
 pub mod driver;
 pub mod inherit;
 pub mod interfaces;
+pub mod lap;
 pub mod listen;
-pub mod round;
 pub mod tcp;
 pub mod timer;
 

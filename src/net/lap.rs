@@ -1,4 +1,4 @@
-//! One round of a worker's loop: what the system has to say is heard between two rounds.
+//! One lap of a worker's loop: what the system has to say is heard between two laps.
 
 use std::future::poll_fn;
 use std::io;
@@ -6,19 +6,19 @@ use std::task::Poll;
 
 use monoio::net::UnixStream;
 
-/// Lets a task wait until the loop has been round once, without waiting for anything else: whoever else has something to
+/// Lets a task wait until the loop has gone round once, without waiting for anything else: whoever else has something to
 /// do, or to be told, comes before it.
-pub struct Round {
-    /// Can always be written to, so that to wait for that takes one round.
+pub struct Lap {
+    /// Can always be written to, so that to wait for that takes one lap.
     socket: UnixStream,
     _other: UnixStream,
 }
 
-impl Round {
+impl Lap {
     /// To be called on the worker.
     pub fn new() -> io::Result<Self> {
         let (socket, _other) = UnixStream::pair()?;
-        Ok(Round { socket, _other })
+        Ok(Lap { socket, _other })
     }
 
     pub async fn next(&self) {
@@ -46,13 +46,13 @@ mod tests {
     use super::*;
     use crate::net::driver::{self, Driver};
 
-    /// What other tasks and the system had to say was heard before the round is over.
+    /// What other tasks and the system had to say was heard before the lap is over.
     #[test]
     fn others_come_first() {
         for driver in [driver::probe().0, Driver::Epoll] {
             let heard = driver::block_on(driver, async {
                 let (mine, theirs) = UnixStream::pair().unwrap();
-                let (round, heard) = (Round::new().unwrap(), Rc::new(Cell::new(0)));
+                let (lap, heard) = (Lap::new().unwrap(), Rc::new(Cell::new(0)));
                 for _ in 0..3 {
                     let heard = heard.clone();
                     crate::net::spawn(async move { heard.set(heard.get() + 1) });
@@ -63,8 +63,8 @@ mod tests {
                     mine.readable(false).await.unwrap();
                     counter.set(counter.get() + 1);
                 });
-                round.next().await;
-                round.next().await;
+                lap.next().await;
+                lap.next().await;
                 heard.get()
             });
             assert_eq!(heard.unwrap(), 4, "{driver:?}");
