@@ -3,7 +3,7 @@
 //! the plan changed. Whatever lasts longer than that is woken and looks at itself: exchanges by [`oversee`], tunnels in
 //! their own watch.
 //!
-//! An exchange that ends sooner pays one comparison each time that it waits.
+//! An exchange that ends sooner pays one comparison each time that it waits, and over HTTP/2 one waker that is kept.
 
 use std::cell::Cell;
 use std::future::poll_fn;

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn few_begin_at_once_and_many_in_rounds() {
+    fn few_begin_at_once_and_many_in_laps() {
         with(|starts| {
             let mut crowd = Batch::default();
             assert_eq!(begin(&starts, &mut crowd), LAP_MAX);
