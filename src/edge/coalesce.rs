@@ -62,17 +62,26 @@ impl Coalescing {
         }
     }
 
-    /// Pauses whenever it is time to. To be run by the worker's first task: that is looked at last, when the others have
-    /// nothing left to do, so there is one pause for each lap.
-    pub async fn pauses(&self) {
+    /// Waits until a pause is due.
+    pub async fn due(&self) {
         poll_fn(|context| {
-            self.waker.borrow_mut().get_or_insert_with(|| context.waker().clone());
-            if self.due.take() {
-                timer::pause(self.pause.get());
+            if self.due.get() {
+                return Poll::Ready(());
+            }
+            let mut kept = self.waker.borrow_mut();
+            if !kept.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                *kept = Some(context.waker().clone());
             }
             Poll::Pending
         })
         .await
+    }
+
+    /// Pauses if it is time to. To be called at the end of a lap, when nobody has anything left to do.
+    pub fn pause_when_due(&self) {
+        if self.due.take() {
+            timer::pause(self.pause.get());
+        }
     }
 
     /// Sets the length of the pauses, at most `longest`, by what was answered since the last call, and by how busy (0 to
@@ -169,16 +178,17 @@ mod tests {
         let woken = std::sync::Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
         let mut context = std::task::Context::from_waker(&waker);
-        let mut pauses = std::pin::pin!(coalescing.pauses());
-        assert!(pauses.as_mut().poll(&mut context).is_pending());
-        for _ in 0..2 {
+        for round in 1..=2 {
+            let mut due = std::pin::pin!(coalescing.due());
+            assert!(due.as_mut().poll(&mut context).is_pending());
             (0..10).for_each(|_| coalescing.answered(4_000));
-            assert!(coalescing.due.get());
+            assert_eq!(woken.0.load(std::sync::atomic::Ordering::Relaxed), round);
+            assert!(due.as_mut().poll(&mut context).is_ready());
             let before = Instant::now();
-            assert!(pauses.as_mut().poll(&mut context).is_pending());
+            coalescing.pause_when_due();
             assert!(before.elapsed() >= LONGEST && !coalescing.due.get());
+            coalescing.pause_when_due();
         }
-        assert_eq!(woken.0.load(std::sync::atomic::Ordering::Relaxed), 2);
     }
 
     #[derive(Default)]

@@ -28,6 +28,7 @@ use super::vouch::Assertions;
 use super::{accept, drain, limits};
 use crate::link::EdgeDoor;
 use crate::link::feed::Cached;
+use crate::net::bulk::Bulk;
 use crate::net::driver::{self, Driver};
 use crate::net::listen::Listener;
 use crate::net::{affinity, timer};
@@ -75,6 +76,7 @@ pub struct Worker {
     pub cells: WorkerCells,
     pub sessions: Sessions,
     pub pool: Pool,
+    pub bulk: Rc<Bulk>,
     /// Connections to endpoints that speak HTTP/2.
     pub shared: Shared,
     pub turns: Turns,
@@ -100,6 +102,7 @@ pub type Held = Rc<Arc<Plan>>;
 
 impl Worker {
     fn new(setup: &Setup) -> io::Result<Rc<Self>> {
+        let bulk = Bulk::new()?;
         let worker = Worker {
             index: setup.index,
             driver: setup.driver,
@@ -114,7 +117,8 @@ impl Worker {
             buffers: Buffers::default(),
             cells: setup.metrics.worker(setup.index),
             sessions: Sessions::default(),
-            pool: Pool::default(),
+            pool: Pool::new(bulk.clone()),
+            bulk,
             shared: Shared::default(),
             turns: Turns::new(setup.index),
             anonymous: Assertions::default(),
@@ -188,10 +192,36 @@ async fn live(setup: Setup) -> io::Result<()> {
         crate::net::spawn(accept::serve(worker.clone(), listener.clone()));
         listeners.push(listener);
     }
-    first(pin!(tick(&worker, &setup.stop)), pin!(worker.coalescing.pauses())).await;
+    crate::net::spawn(receive(worker.clone()));
+    crate::net::spawn(end_laps(worker.clone()));
+    tick(&worker, &setup.stop).await;
     drain::drain(&worker, listeners).await;
     worker.cells.flush();
     Ok(())
+}
+
+/// Takes up what arrives at the sockets that are served in bulk, for as long as the worker lives.
+async fn receive(worker: Rc<Worker>) {
+    loop {
+        if worker.bulk.arrivals().await.is_err() {
+            // The system could not wait; it is asked again a little later.
+            timer::sleep(TICK).await;
+        }
+        worker.bulk.receive(|| worker.buffers.take(), |room| worker.buffers.give(room));
+    }
+}
+
+/// Ends each lap of the loop: sends what is to be sent in bulk, and pauses when it is time to.
+async fn end_laps(worker: Rc<Worker>) {
+    loop {
+        first(pin!(worker.bulk.departures()), pin!(worker.coalescing.due())).await;
+        if !worker.coalescing.pause().is_zero() {
+            // Whoever has something to do adds to it, and is not kept waiting by the pause.
+            crate::net::give_way().await;
+        }
+        worker.bulk.send(|room| worker.buffers.give(room));
+        worker.coalescing.pause_when_due();
+    }
 }
 
 /// The worker's housekeeping, until it is told to stop.

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub mod affinity;
+pub mod bulk;
 pub mod descriptors;
 pub mod driver;
 pub mod inherit;
@@ -26,4 +27,19 @@ where
     F: Future<Output = ()> + 'static,
 {
     drop(monoio::spawn(task));
+}
+
+/// Lets those tasks go first that have something to do now, and those that they call upon.
+pub async fn give_way() {
+    let mut has_asked = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut has_asked, true) {
+            return std::task::Poll::Ready(());
+        }
+        // Who wakes itself is next; who is woken by another is last.
+        let waker = cx.waker().clone();
+        spawn(async move { waker.wake() });
+        std::task::Poll::Pending
+    })
+    .await;
 }

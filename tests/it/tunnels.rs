@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::peers::{Provider, WebSocketEcho, try_websocket};
 use crate::harness::vallum::{HOST, and, clear, get, public_route};
 use crate::harness::visitor::Visitor;
-use crate::harness::{PATIENCE, Upstream, Vallum, Wire, websocket};
+use crate::harness::{PATIENCE, Upstream, Vallum, Wire, pattern, websocket};
 use crate::http2::client::{Client, line};
 use crate::signin::sign_out;
 
@@ -92,6 +92,54 @@ fn bytes_sent_ahead_of_the_answer_follow_it() {
     let mut wire = vallum.connect();
     assert_eq!(wire.send(upgrade("other/1", "") + "ahead").answer().status, 101);
     assert_eq!(wire.take(5).unwrap(), b"ahead");
+}
+
+/// Connections that are used again are served in another way than fresh ones.
+#[test]
+fn bodies_and_tunnels_are_whole_on_a_connection_that_served_before() {
+    let upstream = Upstream::with(|served| {
+        while let Some(request) = served.request()? {
+            if request.has("upgrade") {
+                served.write("HTTP/1.1 101 Switching\r\nUpgrade: other/1\r\nConnection: Upgrade\r\n\r\n")?;
+                return served.echo_bytes();
+            }
+            served.answer(200, "", &request.body)?;
+        }
+        Ok(())
+    });
+    let vallum = Vallum::start(and(clear(json!([route(&upstream.url())])), json!({"workers": 1})));
+    let mut wire = vallum.connect();
+    let largest = 3 * 1024 * 1024;
+    for size in [0, 1, 1_500, 2_047, 2_048, 4_096, 16_384, 65_536, 65_537, 400_000, largest, 5] {
+        let body = pattern(size);
+        let length = format!("Content-Length: {size}\r\n");
+        let answer = wire.send(post(&length)).send(&body).answer();
+        assert!(answer.status == 200 && answer.body == body, "{size} at once");
+        let answer = wire.send(post("Transfer-Encoding: chunked\r\n")).send(chunked(&body)).answer();
+        assert!(answer.status == 200 && answer.body == body, "{size} in chunks");
+    }
+    assert_eq!(wire.ask(upgrade("other/1", "")).status, 101);
+    // More than fits on the way: what comes back has to be taken meanwhile.
+    let body = pattern(largest);
+    for piece in body.chunks(64 * 1024) {
+        wire.send(piece);
+        assert!(wire.take(piece.len()).unwrap() == piece);
+    }
+    assert_eq!(upstream.connections(), 1, "all of it went over one connection");
+}
+
+fn post(fields: &str) -> String {
+    format!("POST / HTTP/1.1\r\nHost: {HOST}\r\n{fields}\r\n")
+}
+
+/// `body` in chunks of 1,000 bytes.
+fn chunked(body: &[u8]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = body
+        .chunks(1_000)
+        .flat_map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat())
+        .collect();
+    bytes.extend(b"0\r\n\r\n");
+    bytes
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! One attempt over a connection of HTTP/1.1, which serves one exchange at a time.
 
 use std::cell::Cell;
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 
 use super::{Attempt, INTERIM_MAX, Job, client_fault, is_idempotent, note, note_cut, pour};
 use crate::edge::body::{Incoming, Outgoing};
@@ -15,7 +16,7 @@ use crate::edge::oversight::oversee;
 use crate::edge::race::{First, first};
 use crate::edge::upstream::response::{Found, Response, read_head};
 use crate::edge::upstream::{Connection, request};
-use crate::edge::wire::{AHEAD_BYTES_FIRST, READ_BYTES, Reader};
+use crate::edge::wire::{AHEAD_BYTES_FIRST, READ_BYTES, Reader, Writer};
 use crate::edge::{limits, tunnel};
 use crate::http::framing::BodyLength;
 use crate::telemetry::access_log;
@@ -77,21 +78,44 @@ pub(super) async fn attempt(
         return Box::pin(stream(job, client, exchange, upstream, upload)).await.map(Progress::Relayed);
     }
     let may_repeat = upstream.reused && exchange.normal.body == BodyLength::None && is_idempotent(exchange.method());
-    upstream.deadline.set_write(worker.clock.now_ms() + exchange.plan.timeouts.write.as_millis() as u64);
-    // A failed write is not the end: the endpoint may have answered and closed. Reading tells.
-    let _ = upstream.writer.write_all(&mut out).await;
-    upstream.deadline.clear_write();
-    // Lent to others while this one waits: what many use in turn stays in the cache of the processor.
-    worker.buffers.give(out);
+    let write_by_ms = worker.clock.now_ms() + exchange.plan.timeouts.write.as_millis() as u64;
+    if !upstream.writer.post(&mut out) {
+        upstream.deadline.set_write(write_by_ms);
+        // A failed write is not the end: the endpoint may have answered and closed. Reading tells.
+        let _ = upstream.writer.write_all(&mut out).await;
+        upstream.deadline.clear_write();
+        // Lent to others while this one waits: what many use in turn stays in the cache of the processor.
+        worker.buffers.give(out);
+    }
     let mut out = Vec::new();
     job.await_answer(&client.back(), &upstream.deadline).await;
     let reply = Reply { job, exchange, close, uploaded: &Cell::new(true), may_repeat };
     let mut head = client.stream().map_or(HeadSink::H1(&mut out), HeadSink::H2);
-    let Connection { reader, inbox, deadline, .. } = upstream;
-    let reading = reply.read(reader, inbox, deadline, &mut head);
-    let (response, length) = oversee(worker, reply.exchange, pin!(reading)).await??;
+    let Connection { reader, writer, inbox, deadline, .. } = upstream;
+    let (response, length) = {
+        let reading = pin!(reply.read(reader, inbox, deadline, &mut head));
+        let reading = pin!(limit_posted(writer, deadline, write_by_ms, reading));
+        oversee(worker, reply.exchange, reading).await??
+    };
     let whole = take_in_one(inbox, length, response.body, &mut out);
     Ok(Progress::Answered(Answered { response, out, whole, close }))
+}
+
+/// Does what `reading` does, and sees to it that what was posted on `writer` is sent by `at_ms`, where the endpoint does not
+/// take it at once.
+fn limit_posted<F: Future>(
+    writer: &Writer,
+    deadline: &Deadline,
+    at_ms: u64,
+    mut reading: Pin<&mut F>,
+) -> impl Future<Output = F::Output> {
+    poll_fn(move |context| {
+        match writer.is_stuck() {
+            true => deadline.set_write(at_ms),
+            false => deadline.clear_write(),
+        }
+        reading.as_mut().poll(context)
+    })
 }
 
 /// Takes a head of `length` bytes from `inbox`, and when a body of that length and nothing else is behind it, moves it to
@@ -304,7 +328,7 @@ pub(super) fn settle(
             // What came behind the answer was not asked for.
             if response.keep_alive && uploaded && upstream.inbox.is_empty() {
                 job.worker.buffers.give(std::mem::take(&mut upstream.inbox));
-                job.worker.pool.put(upstream, job.worker.buffers.take(), job.worker.clock.now_ms());
+                job.worker.pool.put(upstream, job.worker.clock.now_ms());
             }
             // After a refused upgrade nobody can say whose protocol the next bytes speak.
             if close || exchange.normal.upgrade.is_some() { After::Close } else { After::Next }

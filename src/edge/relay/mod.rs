@@ -161,7 +161,7 @@ pub async fn forward(worker: &Rc<Worker>, client: &mut Speaker<'_>, exchange: &m
         }
         let failed = match open(&job, exchange, &forwarding, &mut tried, stale < STALE_MAX).await? {
             Opened::H1(upstream) if client.is_gone() => {
-                worker.pool.put(upstream, worker.buffers.take(), worker.clock.now_ms());
+                worker.pool.put(upstream, worker.clock.now_ms());
                 return Err(Failure::ClientGone);
             }
             Opened::H1(mut upstream) if sent.is_none() => {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::Connection;
+use crate::net::bulk::Bulk;
 
 /// Most idle connections kept to one endpoint.
 const IDLE_PER_ENDPOINT_MAX: usize = 256;
@@ -27,8 +28,8 @@ struct Idle {
     since_ms: u64,
 }
 
-#[derive(Default)]
 pub struct Pool {
+    bulk: Rc<Bulk>,
     idle: RefCell<HashMap<Key, Vec<Idle>, foldhash::fast::RandomState>>,
     open: Rc<Cell<i64>>,
 }
@@ -43,6 +44,11 @@ impl Drop for Open {
 }
 
 impl Pool {
+    /// Connections that were idle once are served by `bulk`.
+    pub fn new(bulk: Rc<Bulk>) -> Self {
+        Pool { bulk, idle: RefCell::default(), open: Rc::default() }
+    }
+
     /// The connection used last, if it is still open and silent. One that has something to read is no longer in step
     /// with its requests (a late or surplus answer): it is closed, never used.
     pub fn take(&self, key: Key) -> Option<Box<Connection>> {
@@ -57,13 +63,18 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection whose last exchange ended cleanly; `room` is for what arrives on it.
-    pub fn put(&self, mut connection: Box<Connection>, room: Vec<u8>, now_ms: u64) {
+    /// Keeps a connection whose last exchange ended cleanly.
+    pub fn put(&self, mut connection: Box<Connection>, now_ms: u64) {
         connection.writer.rest();
         connection.deadline.clear_read();
         connection.deadline.clear_write();
         connection.deadline.clear_total();
-        connection.reader.arm(room);
+        let Connection { reader, writer, .. } = &mut *connection;
+        if reader.join(&self.bulk, writer).is_err() {
+            // It could be closed unseen.
+            return;
+        }
+        reader.begin();
         let mut map = self.idle.borrow_mut();
         let idle = map.entry(connection.key).or_default();
         if idle.len() < IDLE_PER_ENDPOINT_MAX {

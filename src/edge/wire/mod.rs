@@ -4,23 +4,20 @@ mod tls;
 
 use std::cell::RefCell;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
 
 use super::buffers::FRESH_BYTES;
+use crate::net::bulk::Bulk;
 use crate::net::tcp::{Control, ReadHalf, Stream, WriteHalf};
 pub use tls::{Handshake, Session, TlsError, note_server_name};
 
 /// Most bytes taken from the socket at once while a message flows.
 pub const READ_BYTES: usize = 16 * 1024;
 
-/// Bytes offered to a read that is begun ahead: at first, and at least. Connections at rest hold so much each, and while
-/// many are in use it counts what of it fits into the processor's caches.
+/// Bytes offered to a read that is begun ahead: at first, and at least. While many are in use it counts what of their
+/// rooms fits into the processor's caches.
 pub const AHEAD_BYTES_FIRST: u32 = 4 * 1024;
 const AHEAD_BYTES_MIN: u32 = FRESH_BYTES as u32;
-/// A buffer with so many times the room that is wanted is not kept by a connection at rest.
-const AHEAD_SPARE: usize = 2;
 
 /// Most rooms for ciphertext that a worker keeps while no connection uses them.
 const ROOMS_KEPT_MAX: usize = 32;
@@ -51,20 +48,10 @@ fn take_room_back(room: Vec<u8>) {
 
 /// The half that reads.
 pub struct Reader {
-    source: Source,
+    socket: ReadHalf,
     tls: Option<Rc<RefCell<Session>>>,
     /// Bytes that the next read begun ahead offers.
     ahead: u32,
-}
-
-/// A read that was begun ahead: it owns the half that reads until it is done.
-type Armed = Pin<Box<dyn Future<Output = (ReadHalf, Vec<u8>, io::Result<usize>)>>>;
-
-enum Source {
-    Ready(ReadHalf),
-    Armed(Armed),
-    /// Between the two; never seen from outside.
-    Moving,
 }
 
 /// What the next read shall offer, after one that offered `room` got `count` bytes: more when that filled it, less
@@ -78,27 +65,15 @@ fn fitting(room: u32, count: usize) -> u32 {
     wanted.clamp(AHEAD_BYTES_MIN, READ_BYTES as u32)
 }
 
-impl Source {
-    /// Reads once from the socket, appending to `buffer`.
-    async fn read(&mut self, ahead: &mut u32, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
-        match self {
-            Source::Ready(socket) => socket.read(buffer, room).await,
-            Source::Armed(armed) => {
-                let (socket, mut bytes, result) = armed.as_mut().await;
-                *self = Source::Ready(socket);
-                if let Ok(count) = result {
-                    *ahead = fitting(*ahead, count);
-                }
-                if buffer.is_empty() {
-                    *buffer = bytes;
-                } else {
-                    buffer.append(&mut bytes);
-                }
-                result
-            }
-            Source::Moving => Err(io::ErrorKind::NotConnected.into()),
-        }
+/// Reads once from `socket`, appending to `buffer`.
+async fn fetch(socket: &mut ReadHalf, ahead: &mut u32, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
+    let result = socket.read(buffer, room).await;
+    if socket.is_member()
+        && let Ok(count) = result
+    {
+        *ahead = fitting(*ahead, count);
     }
+    result
 }
 
 /// The half that writes.
@@ -113,7 +88,7 @@ pub struct Writer {
 pub fn clear(stream: Stream) -> (Reader, Writer, Control) {
     let (read, write, control) = stream.split();
     (
-        Reader { source: Source::Ready(read), tls: None, ahead: AHEAD_BYTES_FIRST },
+        Reader { socket: read, tls: None, ahead: AHEAD_BYTES_FIRST },
         Writer { socket: write, tls: None, sealed: Vec::new() },
         control,
     )
@@ -123,13 +98,13 @@ impl Reader {
     /// Reads once, appending plaintext to `buffer`; 0 is the end of the stream (for TLS: a close_notify; a bare end of
     /// TCP is an error, so that a cut message is not taken for a whole one).
     pub async fn read(&mut self, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
-        let Some(tls) = &self.tls else { return self.source.read(&mut self.ahead, buffer, room).await };
+        let Some(tls) = &self.tls else { return fetch(&mut self.socket, &mut self.ahead, buffer, room).await };
         loop {
             if tls.borrow().peer_closed() {
                 return Ok(0);
             }
             let mut sealed = Vec::new();
-            let count = self.source.read(&mut self.ahead, &mut sealed, room).await?;
+            let count = fetch(&mut self.socket, &mut self.ahead, &mut sealed, room).await?;
             let mut session = tls.borrow_mut();
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -141,33 +116,20 @@ impl Reader {
         }
     }
 
-    /// Begins the next read now, so that a connection at rest is watched without asking the system again: when anything
-    /// arrives, or the peer closes, [`Reader::is_quiet`] turns false. The next [`Reader::read`] takes the result.
-    ///
-    /// `bytes` lends its room.
-    pub fn arm(&mut self, mut bytes: Vec<u8>) {
-        let Source::Ready(mut socket) = std::mem::replace(&mut self.source, Source::Moving) else { return };
-        let room = self.ahead as usize;
-        bytes.clear();
-        if bytes.capacity() > AHEAD_SPARE * room {
-            bytes = Vec::new();
-        }
-        self.source = Source::Armed(Box::pin(async move {
-            let result = socket.read(&mut bytes, room).await;
-            (socket, bytes, result)
-        }));
-        self.is_quiet();
+    /// From now on the connection, of which `other` is the other half, is served by `bulk`.
+    pub fn join(&mut self, bulk: &Rc<Bulk>, other: &mut Writer) -> io::Result<()> {
+        self.socket.join(bulk, &mut other.socket)
     }
 
-    /// Whether nothing has arrived since [`Reader::arm`]. Must not be asked twice after it said no: the connection is
-    /// to be closed then.
-    pub fn is_quiet(&mut self) -> bool {
-        match &mut self.source {
-            // Nobody waits: the next `read` registers its own waker.
-            Source::Armed(armed) => armed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(),
-            Source::Ready(_) => true,
-            Source::Moving => false,
-        }
+    /// Begins the next read now, so that a connection at rest is watched without asking the system again: when anything
+    /// arrives, or the peer closes, [`Reader::is_quiet`] turns false. The next [`Reader::read`] takes the result.
+    pub fn begin(&mut self) {
+        self.socket.begin(self.ahead as usize);
+    }
+
+    /// Whether nothing has arrived since [`Reader::begin`].
+    pub fn is_quiet(&self) -> bool {
+        self.socket.is_quiet()
     }
 
     /// Whether what is read comes as the peer sent it, not over TLS.
@@ -197,6 +159,17 @@ impl Writer {
         let total = tls.borrow_mut().seal(bytes, &mut self.sealed).map_err(io::Error::other)?;
         bytes.clear();
         self.flush(total).await
+    }
+
+    /// Has `bytes` sent soon, together with what others send, and waits for nothing; `false`: that cannot be done here, and
+    /// they stay.
+    pub fn post(&self, bytes: &mut Vec<u8>) -> bool {
+        self.tls.is_none() && self.socket.post(bytes)
+    }
+
+    /// Whether something that was posted cannot be sent now: the peer does not take it.
+    pub fn is_stuck(&self) -> bool {
+        self.socket.is_stuck()
     }
 
     /// Says goodbye: close_notify for TLS, then the end of the sending direction.
@@ -241,7 +214,7 @@ pub async fn handshake(
         if done? {
             break;
         }
-        if reader.source.read(&mut reader.ahead, &mut incoming, READ_BYTES).await? == 0 {
+        if fetch(&mut reader.socket, &mut reader.ahead, &mut incoming, READ_BYTES).await? == 0 {
             return Err(TlsError::Closed);
         }
     }
