@@ -339,3 +339,101 @@ pub(super) fn settle(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::edge::deadline::Deadlines;
+    use crate::edge::wire;
+    use crate::net::bulk::Bulk;
+    use crate::net::driver::{self, Driver};
+    use crate::net::tcp::Stream;
+    use crate::net::timer;
+
+    const BY_MS: u64 = 1_000;
+    /// More than the system keeps for a connection.
+    const MANY: usize = 8 * 1024 * 1024;
+
+    /// What an endpoint does with a request.
+    #[derive(Debug, Clone, Copy)]
+    enum Endpoint {
+        TakesItAtOnce,
+        TakesNoMore,
+        TakesItLate,
+    }
+
+    /// Polls `reading`, which nothing comes for, until `condition` holds, and once more.
+    async fn until(mut reading: Pin<&mut impl Future>, condition: impl Fn() -> bool) {
+        let mut holds = false;
+        while !holds {
+            holds = condition();
+            poll_fn(|context| {
+                assert!(reading.as_mut().poll(context).is_pending(), "nothing has come");
+                std::task::Poll::Ready(())
+            })
+            .await;
+            timer::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Posts a request, looks after deadlines when its time is over, and returns whether the connection was given up.
+    async fn is_given_up(endpoint: Endpoint) -> bool {
+        let bulk = Bulk::new().unwrap();
+        let (receiving, sending) = (bulk.clone(), bulk.clone());
+        crate::net::spawn(async move {
+            while receiving.arrivals().await.is_ok() {
+                receiving.receive(Vec::new, drop);
+            }
+        });
+        crate::net::spawn(async move {
+            loop {
+                sending.departures().await;
+                sending.send(drop);
+            }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        let (mut reader, mut writer, control) = wire::clear(stream);
+        reader.join(&bulk, &mut writer).unwrap();
+        let deadlines = Deadlines::default();
+        let deadline: Rc<Deadline> = deadlines.watch(control);
+        let size = if matches!(endpoint, Endpoint::TakesItAtOnce) { 100 } else { MANY };
+        assert!(writer.post(&mut vec![7; size]));
+        let mut inbox = Vec::new();
+        let reading = pin!(reader.read(&mut inbox, 16));
+        let mut reading = pin!(limit_posted(&writer, &deadline, BY_MS, reading));
+        match endpoint {
+            Endpoint::TakesItAtOnce => {
+                peer.set_nonblocking(true).unwrap();
+                until(reading.as_mut(), || peer.peek(&mut [0; 100]).is_ok_and(|count| count == size)).await;
+            }
+            Endpoint::TakesNoMore | Endpoint::TakesItLate => until(reading.as_mut(), || writer.is_stuck()).await,
+        }
+        if matches!(endpoint, Endpoint::TakesItLate) {
+            let mut peer: TcpStream = peer.try_clone().unwrap();
+            let taking = std::thread::spawn(move || peer.read_exact(&mut vec![0; MANY]));
+            until(reading.as_mut(), || !writer.is_stuck()).await;
+            taking.join().unwrap().unwrap();
+        }
+        deadlines.sweep(BY_MS + 1);
+        deadline.fired()
+    }
+
+    #[test]
+    fn a_request_that_was_posted_must_be_taken_in_time() {
+        for driver in [driver::probe().0, Driver::Epoll] {
+            for (endpoint, expected) in
+                [(Endpoint::TakesItAtOnce, false), (Endpoint::TakesNoMore, true), (Endpoint::TakesItLate, false)]
+            {
+                let given_up = driver::block_on(driver, is_given_up(endpoint)).unwrap();
+                assert_eq!(given_up, expected, "{endpoint:?}, {driver:?}");
+            }
+        }
+    }
+}
