@@ -359,12 +359,12 @@ mod tests {
     /// More than the system keeps for a connection.
     const MANY: usize = 8 * 1024 * 1024;
 
-    /// What an endpoint does with a request.
+    /// How an endpoint takes a request.
     #[derive(Debug, Clone, Copy)]
     enum Endpoint {
-        TakesItAtOnce,
-        TakesNoMore,
-        TakesItLate,
+        Prompt,
+        Stuck,
+        Late,
     }
 
     /// Polls `reading`, which nothing comes for, until `condition` holds, and once more.
@@ -403,19 +403,19 @@ mod tests {
         reader.join(&bulk, &mut writer).unwrap();
         let deadlines = Deadlines::default();
         let deadline: Rc<Deadline> = deadlines.watch(control);
-        let size = if matches!(endpoint, Endpoint::TakesItAtOnce) { 100 } else { MANY };
+        let size = if matches!(endpoint, Endpoint::Prompt) { 100 } else { MANY };
         assert!(writer.post(&mut vec![7; size]));
         let mut inbox = Vec::new();
         let reading = pin!(reader.read(&mut inbox, 16));
         let mut reading = pin!(limit_posted(&writer, &deadline, BY_MS, reading));
         match endpoint {
-            Endpoint::TakesItAtOnce => {
+            Endpoint::Prompt => {
                 peer.set_nonblocking(true).unwrap();
                 until(reading.as_mut(), || peer.peek(&mut [0; 100]).is_ok_and(|count| count == size)).await;
             }
-            Endpoint::TakesNoMore | Endpoint::TakesItLate => until(reading.as_mut(), || writer.is_stuck()).await,
+            Endpoint::Stuck | Endpoint::Late => until(reading.as_mut(), || writer.is_stuck()).await,
         }
-        if matches!(endpoint, Endpoint::TakesItLate) {
+        if matches!(endpoint, Endpoint::Late) {
             let mut peer: TcpStream = peer.try_clone().unwrap();
             let taking = std::thread::spawn(move || peer.read_exact(&mut vec![0; MANY]));
             until(reading.as_mut(), || !writer.is_stuck()).await;
@@ -428,9 +428,7 @@ mod tests {
     #[test]
     fn a_request_that_was_posted_must_be_taken_in_time() {
         for driver in [driver::probe().0, Driver::Epoll] {
-            for (endpoint, expected) in
-                [(Endpoint::TakesItAtOnce, false), (Endpoint::TakesNoMore, true), (Endpoint::TakesItLate, false)]
-            {
+            for (endpoint, expected) in [(Endpoint::Prompt, false), (Endpoint::Stuck, true), (Endpoint::Late, false)] {
                 let given_up = driver::block_on(driver, is_given_up(endpoint)).unwrap();
                 assert_eq!(given_up, expected, "{endpoint:?}, {driver:?}");
             }
